@@ -1,0 +1,1 @@
+"""LuminaLib: a library system that has read its own books."""

@@ -1,0 +1,89 @@
+"""What HTTP servers of models have in common: their client, and what their refusals mean."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from app.ports.llm import ContextOverflow, ModelFailure, ModelRefused, ModelUnavailable
+
+_LONGEST_WAIT = 3600
+_TOO_LONG = re.compile(
+    r"exceed_context_size|context_length_exceeded|exceeds? the (available )?context"
+    r"|maximum context length|context (length|window|size)|prompt is too long|longer than the context",
+    re.I,
+)
+
+Explain = Callable[[int, str], ModelFailure | None]
+
+
+class ServerBusy(ModelUnavailable):
+    """ModelUnavailable, and the server itself said how long to wait."""
+
+
+def client_options(explain: Explain | None = None) -> dict[str, Any]:
+    """Options for an httpx client: no proxy from the environment, no redirect, no time limit
+    but the one on connecting (requests have deadlines), refusals raised as ModelFailures.
+
+    `explain(status, body)` may know better than the general meaning of a status.
+    """
+
+    async def refuse(response: httpx.Response) -> None:
+        if not response.is_success:
+            await response.aread()
+            raise (explain and explain(response.status_code, response.text)) or failure_of(response)
+
+    return {
+        "trust_env": False,
+        "follow_redirects": False,
+        "timeout": httpx.Timeout(None, connect=10.0),
+        "event_hooks": {"response": [refuse]},
+    }
+
+
+def failure_of(response: httpx.Response) -> ModelFailure:
+    """The refusal in the port's terms. A body is quoted only where it cannot hold a key."""
+    status, body = response.status_code, response.text
+    if status in (400, 413, 422, 500) and (status == 413 or _TOO_LONG.search(body)):
+        return ContextOverflow("The text does not fit the model's window, says its server.")
+    if status in (408, 425, 429) or status >= 500:
+        wait = retry_after_seconds(response.headers.get("retry-after"))
+        detail = f"The model's server answers {status}; try again later."
+        return ModelUnavailable(detail) if wait is None else ServerBusy(detail, retry_after=wait)
+    if status in (401, 403):
+        return ModelRefused(f"The model's server answers {status}: check LLM_API_KEY.")
+    if response.is_redirect:
+        return ModelRefused("The model's address only redirects; set LLM_BASE_URL to its target.")
+    return ModelRefused(f"The model's server answers {status}: {body[:200]}")
+
+
+def retry_after_seconds(header: str | None) -> int | None:
+    """A Retry-After header, seconds or date (RFC 9110 §10.2.3), as seconds from now; at
+    most an hour. None when there is none or it makes no sense."""
+    if not header:
+        return None
+    if header.strip().isdecimal():
+        return min(int(header), _LONGEST_WAIT)
+    try:
+        then = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    wait = (then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(round(wait), 0), _LONGEST_WAIT)
+
+
+@contextmanager
+def translated(address: str) -> Iterator[None]:
+    """Foreign exceptions of a conversation with the model's server become ModelUnavailable."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise ModelUnavailable("The model did not answer in time.") from error
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+        raise ModelUnavailable(f"No model's server answers at {address}.") from error
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise ModelUnavailable(f"What answers at {address} is no model's server.") from error

@@ -1,0 +1,207 @@
+"""A model in Ollama, over its own API (the OpenAI-compatible one ignores `num_ctx`).
+
+Ollama cuts a prompt that does not fit, and says so nowhere. Three fences against that: the
+prompt is estimated before, the request forbids cutting (`truncate: false`, an error since
+0.12.6), and the server's own count is checked after, for the servers that ignore the request.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+from ollama import AsyncClient, ChatResponse, ResponseError
+from typing_extensions import override
+
+from app.adapters.llm.http import client_options, translated
+from app.adapters.llm.pieces import opened, until
+from app.adapters.llm.structure import AnswerBroken, parse_answer
+from app.adapters.llm.tokens import TokenEstimate, estimate_tokens
+from app.ports.llm import (
+    Completion,
+    CompletionRequest,
+    ContextOverflow,
+    LLMProvider,
+    ModelCard,
+    ModelFailure,
+    ModelRefused,
+    ModelUnavailable,
+    Usage,
+)
+
+_CHECK_SECONDS = 5.0
+
+
+class OllamaLLM(LLMProvider):
+    """`context` is the window asked for in every request, in tokens; `timeout` caps every
+    request's deadline, in seconds; `keep_alive` is how long the model stays loaded."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        model: str,
+        context: int,
+        timeout: float = 600.0,
+        keep_alive: str = "30m",
+    ) -> None:
+        self._card = ModelCard("ollama", model, context)
+        self._address = base_url
+        self._timeout = timeout
+        self._keep_alive = keep_alive
+        self._estimate = TokenEstimate()
+        options = client_options(self._explained)
+        # The client would send a key meant for Ollama's cloud to any address.
+        options["event_hooks"]["request"] = [_without_key]
+        self._client = AsyncClient(base_url, **options, transport=_UncutTransport())
+
+    @property
+    @override
+    def card(self) -> ModelCard:
+        return self._card
+
+    @override
+    async def complete(self, request: CompletionRequest) -> Completion:
+        expected = self._fitting(request)
+        with translated(self._address):
+            async with asyncio.timeout(min(request.deadline, self._timeout)):
+                answer = await self._client.chat(**self._body(request), stream=False)
+            text = answer.message.content or ""
+        usage = self._usage(request, answer, expected)
+        return self._completion(request, text, answer.done_reason, usage)
+
+    @override
+    async def stream(self, request: CompletionRequest) -> AsyncIterator[str]:
+        expected = self._fitting(request)
+        return await opened(self._pieces(request, expected))
+
+    @override
+    async def check(self) -> None:
+        try:
+            with translated(self._address):
+                async with asyncio.timeout(_CHECK_SECONDS):
+                    await self._client.show(self._card.model)
+        except ModelRefused as error:
+            raise ModelUnavailable(error.detail) from error
+
+    async def aclose(self) -> None:
+        await self._client.close()
+
+    def _fitting(self, request: CompletionRequest) -> int:
+        expected = self._estimate.of(request.messages)
+        if expected + request.max_output_tokens > self._card.context:
+            raise ContextOverflow(
+                f"About {expected} tokens and {request.max_output_tokens} for the answer do not "
+                f"fit the window of {self._card.context}."
+            )
+        return expected
+
+    def _body(self, request: CompletionRequest) -> dict[str, Any]:
+        return {
+            "model": self._card.model,
+            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+            "format": request.output_schema and dict(request.output_schema),
+            "think": False,
+            "keep_alive": self._keep_alive,
+            "options": {
+                "num_ctx": self._card.context,
+                "num_predict": request.max_output_tokens,
+                "temperature": request.temperature,
+                "seed": request.seed,
+            },
+        }
+
+    async def _pieces(self, request: CompletionRequest, expected: int) -> AsyncGenerator[str, None]:
+        limit = min(request.deadline, self._timeout)
+        with translated(self._address):
+            async with aclosing(until(limit, self._parts(request, expected))) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    async def _parts(self, request: CompletionRequest, expected: int) -> AsyncGenerator[str, None]:
+        parts = await self._client.chat(**self._body(request), stream=True)
+        try:
+            async with aclosing(_generator(parts)) as answers:
+                async for part in answers:
+                    if part.message.content:
+                        yield part.message.content
+                    if part.done:
+                        self._usage(request, part, expected)
+                        return
+        except ResponseError as error:
+            raise ModelUnavailable("Ollama broke off its answer.") from error
+        raise ModelUnavailable("The connection to Ollama broke off.")
+
+    def _usage(self, request: CompletionRequest, answer: ChatResponse, expected: int) -> Usage:
+        """The server's counts, learnt from; raises ContextOverflow when they betray a cut."""
+        counted, written = answer.prompt_eval_count or 0, answer.eval_count or 0
+        if _was_cut(counted, written, window=self._card.context, expected=expected):
+            raise ContextOverflow(f"Ollama cut the text to {counted} tokens; it does not fit.")
+        self._estimate.learn(request.messages, counted)
+        if counted and written:
+            return Usage(counted, written, estimated=False)
+        said = estimate_tokens(answer.message.content or "")
+        return Usage(counted or expected, written or said, estimated=True)
+
+    def _completion(
+        self, request: CompletionRequest, text: str, done_reason: str | None, usage: Usage
+    ) -> Completion:
+        cut = done_reason == "length"
+        if request.output_schema is None:
+            return Completion(text, "length" if cut else "stop", usage, self._card.reference)
+        if cut:
+            raise AnswerBroken("it is longer than allowed and was cut off", answer=text)
+        parsed = parse_answer(text, request.output_schema)
+        return Completion(text, "stop", usage, self._card.reference, parsed)
+
+    def _explained(self, status: int, body: str) -> ModelFailure | None:
+        if status == 404 and "model" in body:
+            model = self._card.model
+            return ModelUnavailable(
+                f"Ollama does not have the model {model} (yet): `ollama pull {model}`.",
+                retry_after=30,
+            )
+        return None
+
+
+def _was_cut(counted: int, written: int, *, window: int, expected: int) -> bool:
+    """Whether the counts are those of a prompt that was cut.
+
+    Up to 0.12 a cut prompt fills the window; from 0.30 on it fills half of it and a few
+    tokens. A low count alone proves nothing: older servers leave out a cached prefix.
+    """
+    half = 0 <= counted - window // 2 <= 8 and expected > 1.3 * counted
+    return counted + written >= window or half
+
+
+async def _generator(parts: AsyncIterator[ChatResponse]) -> AsyncGenerator[ChatResponse, None]:
+    """The client's parts; closing this closes the client's generator and its connection."""
+    try:
+        async for part in parts:
+            yield part
+    finally:
+        if isinstance(parts, AsyncGenerator):
+            await parts.aclose()
+
+
+async def _without_key(request: httpx.Request) -> None:
+    request.headers.pop("authorization", None)
+
+
+class _UncutTransport(httpx.AsyncHTTPTransport):
+    """Adds `truncate: false` to chats, which the official client has no argument for."""
+
+    def __init__(self) -> None:
+        super().__init__(trust_env=False)
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/api/chat"):
+            body = json.loads(await request.aread()) | {"truncate": False}
+            headers = {k: v for k, v in request.headers.items() if k != "content-length"}
+            request = httpx.Request(
+                "POST", request.url, headers=headers, json=body, extensions=request.extensions
+            )
+        return await super().handle_async_request(request)

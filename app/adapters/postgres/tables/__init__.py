@@ -1,0 +1,23 @@
+"""The tables, by room, and the mapping of the entities on them."""
+
+from functools import cache
+
+from app.adapters.postgres.tables import jobs
+from app.adapters.postgres.tables.accounts import map_accounts
+from app.adapters.postgres.tables.base import metadata
+from app.adapters.postgres.tables.catalog import map_catalog
+from app.adapters.postgres.tables.lending import map_lending
+from app.adapters.postgres.tables.recommendations import map_recommendations
+from app.adapters.postgres.tables.reviews import map_reviews
+
+__all__ = ["jobs", "map_entities", "metadata"]
+
+
+@cache
+def map_entities() -> None:
+    """Map every entity on its table; more than once does nothing."""
+    map_accounts()
+    map_catalog()
+    map_lending()
+    map_reviews()
+    map_recommendations()

@@ -1,0 +1,81 @@
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+
+from app.adapters.postgres.tables.base import Json, Moment, mapper_registry, metadata
+from app.domains.reviews.model import Consensus, Review
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("book_id", ForeignKey("books.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", ForeignKey("users.id", ondelete="SET NULL"), index=True),
+    Column("rating", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("read_revision", Integer, nullable=False),
+    UniqueConstraint("book_id", "user_id", name="uq_reviews_reader"),
+    CheckConstraint("rating between 1 and 5", name="rating"),
+)
+Index("ix_reviews_newest", reviews.c.book_id, reviews.c.created_at, reviews.c.id)
+Index("ix_reviews_rating", reviews.c.book_id, reviews.c.rating, reviews.c.id)
+
+review_opinions = Table(
+    "review_opinions",
+    metadata,
+    Column("review_id", ForeignKey("reviews.id", ondelete="CASCADE"), primary_key=True),
+    Column("sentence", Integer, primary_key=True),
+    Column("aspect", Text, primary_key=True),
+    Column("polarity", Text, nullable=False),
+)
+
+rating_stats = Table(
+    "rating_stats",
+    metadata,
+    Column("book_id", ForeignKey("books.id", ondelete="CASCADE"), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("total", Integer, nullable=False),
+    *(Column(f"stars_{n}", Integer, nullable=False) for n in range(1, 6)),
+)
+
+aspect_stats = Table(
+    "aspect_stats",
+    metadata,
+    Column("book_id", ForeignKey("books.id", ondelete="CASCADE"), primary_key=True),
+    Column("aspect", Text, primary_key=True),
+    Column("positive", Integer, nullable=False),
+    Column("negative", Integer, nullable=False),
+    Column("mixed", Integer, nullable=False),
+)
+
+consensus = Table(
+    "consensus",
+    metadata,
+    Column("book_id", ForeignKey("books.id", ondelete="CASCADE"), primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("text", Text),
+    Column("basis", Json, nullable=False),
+    Column("reviews_covered", Integer, nullable=False),
+    Column("provider", Text),
+    Column("model", Text),
+    Column("prompt", Text),
+    Column("degraded", Boolean, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+
+def map_reviews() -> None:
+    mapper_registry.map_imperatively(Review, reviews)
+    mapper_registry.map_imperatively(Consensus, consensus)

@@ -1,0 +1,217 @@
+"""Books, their files, and what they say."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from app.domains.accounts.model import User
+from app.ports.text import Metadata
+
+Progress = Literal["pending", "running", "ready", "failed", "cancelled"]
+
+FILLED_FROM_FILE = (
+    "title",
+    "author",
+    "genres",
+    "year_published",
+    "isbn",
+    "language",
+    "tags",
+    "description",
+)
+UNKNOWN_AUTHOR = "Unknown"
+
+
+@dataclass(frozen=True)
+class Content:
+    """The stored file: where its bytes are, what they are, and how they were called."""
+
+    storage_key: str
+    media_type: str
+    size: int
+    sha256: str
+    filename: str
+
+
+@dataclass(frozen=True)
+class Ingestion:
+    """How far the reading of the file is; an error has a code and words for a person."""
+
+    status: str = "pending"
+    done: int = 0
+    planned: int = 1
+    error_code: str | None = None
+    error_detail: str | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class Book:
+    """One title of the library. `unsaid` names the fields nobody gave: the file fills them.
+    `version` grows with every change of the metadata or the file."""
+
+    id: UUID
+    title: str
+    author: str
+    genres: list[str]
+    year_published: int | None
+    isbn: str | None
+    language: str | None
+    tags: list[str]
+    description: str | None
+    copies: int
+    added_by: UUID | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+    content: Content
+    ingestion: Ingestion
+    words: int | None = None
+    notes: list[str] = field(default_factory=list)
+    unsaid: list[str] = field(default_factory=list)
+
+    @property
+    def genre(self) -> str | None:
+        return self.genres[0] if self.genres else None
+
+    def may_be_changed_by(self, user: User) -> bool:
+        return user.keeps_the_library or self.added_by == user.id
+
+    def describe(self, changes: Mapping[str, Any], at: datetime) -> None:
+        """Take over what somebody says of the book; what they say is no longer read from
+        the file."""
+        for name, value in changes.items():
+            setattr(self, name, value)
+        self.unsaid = [name for name in self.unsaid if name not in changes]
+        self._changed(at)
+
+    def learn(self, metadata: Metadata, at: datetime) -> None:
+        """Fill what nobody said from what the file says of itself."""
+        found = _fields_of(metadata)
+        for name in self.unsaid:
+            if found.get(name):
+                setattr(self, name, found[name])
+        self._changed(at)
+
+    def replace_file(self, content: Content, at: datetime) -> None:
+        self.content = content
+        self.ingestion = Ingestion()
+        self.words = None
+        self.notes = []
+        self._changed(at)
+
+    def _changed(self, at: datetime) -> None:
+        self.version += 1
+        self.updated_at = at
+
+
+def _fields_of(metadata: Metadata) -> dict[str, Any]:
+    return {
+        "title": metadata.title,
+        "author": metadata.author,
+        "language": metadata.language,
+        "description": metadata.description,
+        "isbn": metadata.isbn,
+        "year_published": metadata.year_published,
+        "genres": list(metadata.subjects[:5]),
+        "tags": list(metadata.subjects[5:30]),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryState:
+    status: str
+    done: int
+    planned: int
+
+
+@dataclass(frozen=True, slots=True)
+class BookView:
+    """A book with what the rest of the library knows of it at this moment."""
+
+    book: Book
+    available: int
+    rating_average: float | None
+    rating_count: int
+    summary: SummaryState
+
+
+@dataclass(frozen=True, slots=True)
+class BookQuery:
+    """Which books, in which order. `sort` may start with `-` for descending."""
+
+    q: str | None = None
+    author: str | None = None
+    genre: str | None = None
+    tag: str | None = None
+    language: str | None = None
+    year_from: int | None = None
+    year_to: int | None = None
+    available: bool | None = None
+    sort: str = "title"
+
+
+@dataclass(frozen=True, slots=True)
+class ChapterText:
+    """A chapter with its text; `start` and `end` are its place in the whole book."""
+
+    ordinal: int
+    title: str
+    start: int
+    end: int
+    page: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryNode:
+    """One answered question of the summary tree, stored under the hash of all that went
+    into it. `output` is the answer; `degraded` marks the extractive stand-in."""
+
+    key: str
+    kind: str
+    output: Mapping[str, Any]
+    degraded: bool
+    provider: str
+    model: str
+    prompt: str
+    tokens_in: int
+    tokens_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChapterSummary:
+    title: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """What readers are told of a whole book, and who says it."""
+
+    summary: str
+    hook: str
+    themes: Sequence[str]
+    characters: Sequence[str]
+    chapters: Sequence[ChapterSummary]
+    provider: str
+    model: str
+    prompt: str
+    degraded: bool
+    coverage: float
+
+
+@dataclass(eq=False, kw_only=True)
+class Summary:
+    """The summary of a book and the run that makes it anew. `run` names the run that may
+    still write; `presentation` is what is shown meanwhile."""
+
+    book_id: UUID
+    run: UUID
+    status: str
+    done: int
+    planned: int
+    presentation: dict[str, Any] | None
+    error: dict[str, Any] | None
+    updated_at: datetime
