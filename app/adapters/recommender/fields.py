@@ -1,16 +1,16 @@
-"""What is compared between two books, field by field: each field turns an item into tokens."""
+"""What two books are compared by, field by field: each field turns an item into tokens."""
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from app.ports.recommender import Item
 
 _SERIES = re.compile(r"\(([^()]*#\s*\d[^()]*)\)")
-_NUMBER = re.compile(r",?\s*#\s*\d.*$")
-_AUTHORS = re.compile(r"\s*[,;&/]\s*|\s+and\s+")
-_FILLER = re.compile(r"[\s._\-'’,]+")
+_VOLUME = re.compile(r",?\s*#\s*\d.*$")
+_BETWEEN_AUTHORS = re.compile(r"\s*[,;&/]\s*|\s+and\s+")
+_PUNCTUATION = re.compile(r"[\s._\-'’,]+")
 _WORD = re.compile(r"[^\W_]{2,}")
 
 
@@ -24,32 +24,23 @@ class Field(StrEnum):
 
 
 def name_key(name: str) -> str:
-    """One spelling for one name: `Sci-Fi` and `sci fi`, `J.K. Rowling` and `J. K. Rowling`."""
-    return _FILLER.sub("", unicodedata.normalize("NFKC", name).casefold())
-
-
-def keys(names: Iterable[str]) -> list[str]:
-    return [key for key in map(name_key, names) if key]
+    """One key for the spellings of a name: `Sci-Fi` and `sci fi`, `King, Stephen` and his cover."""
+    last, _, first = name.partition(",")
+    name = f"{first} {last}"
+    return _PUNCTUATION.sub("", unicodedata.normalize("NFKC", name).casefold())
 
 
 def author_names(author: str) -> list[str]:
-    """The people in an author line, as written; `King, Stephen` is one person."""
-    names = [name for name in _AUTHORS.split(author.strip()) if name]
+    """The people in an author line, as written; `King, Stephen` is one."""
+    names = [name for name in _BETWEEN_AUTHORS.split(author.strip()) if name]
     inverted = len(names) == 2 and "," in author and not any(" " in name for name in names)
-    return [f"{names[1]} {names[0]}"] if inverted else names
+    return [author.strip()] if inverted else names
 
 
 def series_names(title: str) -> list[str]:
-    """The series a title names in brackets: `Mort (Death, #1; Discworld, #4)` names two."""
-    return [
-        _NUMBER.sub("", part).strip()
-        for bracket in _SERIES.findall(title)
-        for part in bracket.split(";")
-    ]
-
-
-def words(text: str) -> list[str]:
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    """The series in a title's brackets: `Mort (Death, #1; Discworld, #4)` names two."""
+    parts = [part for bracket in _SERIES.findall(title) for part in bracket.split(";")]
+    return [_VOLUME.sub("", part).strip() for part in parts]
 
 
 def language_key(language: str) -> str:
@@ -57,11 +48,28 @@ def language_key(language: str) -> str:
     return re.split(r"[-_]", language.strip().casefold())[0]
 
 
-TOKENS: dict[Field, Callable[[Item], list[str]]] = {
-    Field.TITLE: lambda item: words(_SERIES.sub(" ", item.title)),
-    Field.AUTHOR: lambda item: keys(author_names(item.author)),
-    Field.SERIES: lambda item: keys(series_names(item.title)),
-    Field.GENRE: lambda item: keys(item.genres),
-    Field.TAG: lambda item: keys(item.tags),
-    Field.TEXT: lambda item: words(item.text),
+NAMES: dict[Field, Callable[[Item], Sequence[str]]] = {
+    Field.AUTHOR: lambda item: author_names(item.author),
+    Field.SERIES: lambda item: series_names(item.title),
+    Field.GENRE: lambda item: item.genres,
+    Field.TAG: lambda item: item.tags,
 }
+
+_WORDS: dict[Field, Callable[[Item], str]] = {
+    Field.TITLE: lambda item: _SERIES.sub(" ", item.title),
+    Field.TEXT: lambda item: item.text,
+}
+
+
+def tokens(item: Item, field: Field) -> list[str]:
+    """What the field counts: words of the title and the text, whole names elsewhere."""
+    if field in _WORDS:
+        text = unicodedata.normalize("NFKC", _WORDS[field](item)).casefold()
+        return _WORD.findall(text)
+    # A name given twice says no more than once.
+    return list(dict.fromkeys(filter(None, map(name_key, NAMES[field](item)))))
+
+
+def spelling(item: Item, field: Field, key: str) -> str | None:
+    """The name as this item writes it, or None when the item does not have it."""
+    return next((name for name in NAMES[field](item) if name_key(name) == key), None)
