@@ -93,7 +93,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("sha256", name="uq_books_sha256"),
     )
     op.create_index("ix_books_added_by", "books", ["added_by"])
-    op.create_index("ix_books_author", "books", ["author", "id"])
+    op.create_index("ix_books_author", "books", [sa.text("lumina_fold(author)"), "id"])
     op.create_index("ix_books_created_at", "books", ["created_at", "id"])
     op.create_index(
         "ix_books_found_by",
@@ -104,7 +104,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_books_genres", "books", ["genres"], postgresql_using="gin")
     op.create_index("ix_books_tags", "books", ["tags"], postgresql_using="gin")
-    op.create_index("ix_books_title", "books", ["title", "id"])
+    op.create_index("ix_books_title", "books", [sa.text("lumina_fold(title)"), "id"])
     op.create_index("ix_books_year_published", "books", ["year_published", "id"])
     op.create_table(
         "job_reports",
@@ -160,7 +160,6 @@ def upgrade() -> None:
         sa.Column("refresh_hash", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name="fk_sessions_user_id", ondelete="CASCADE"
         ),
@@ -214,6 +213,8 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=True),
         sa.Column("basis", postgresql.JSONB(), nullable=False),
         sa.Column("reviews_covered", sa.Integer(), nullable=False),
+        sa.Column("retractions", sa.Integer(), nullable=False),
+        sa.Column("vouched", sa.Integer(), nullable=False),
         sa.Column("provider", sa.Text(), nullable=True),
         sa.Column("model", sa.Text(), nullable=True),
         sa.Column("prompt", sa.Text(), nullable=True),
@@ -301,6 +302,8 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("read_revision", sa.Integer(), nullable=False),
+        sa.Column("read_by", sa.Text(), nullable=True),
+        sa.Column("read_degraded", sa.Boolean(), nullable=False),
         sa.CheckConstraint("rating between 1 and 5", name=op.f("ck_reviews_rating")),
         sa.ForeignKeyConstraint(
             ["book_id"], ["books.id"], name="fk_reviews_book_id", ondelete="CASCADE"
@@ -375,13 +378,22 @@ def upgrade() -> None:
             sa.Computed("CASE WHEN returned_at IS NULL THEN copy_number END", persisted=True),
             nullable=True,
         ),
+        sa.Column(
+            "returned_book_id",
+            sa.Uuid(),
+            sa.Computed("CASE WHEN returned_at IS NOT NULL THEN book_id END", persisted=True),
+            nullable=True,
+        ),
         sa.CheckConstraint("returned_at >= borrowed_at", name=op.f("ck_loans_order")),
         sa.CheckConstraint(
             "returned_at IS NOT NULL OR (copy_number IS NOT NULL AND user_id IS NOT NULL)",
             name=op.f("ck_loans_open"),
         ),
         sa.ForeignKeyConstraint(
-            ["book_id"], ["books.id"], name="fk_loans_book_id", ondelete="CASCADE"
+            ["returned_book_id"],
+            ["books.id"],
+            name="fk_loans_returned_book_id",
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
             ["open_book_id", "open_copy_number"],
@@ -395,9 +407,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_loans"),
     )
     op.create_index("ix_loans_book", "loans", ["book_id", "user_id"])
-    op.create_index(
-        "ix_loans_reader", "loans", ["user_id", sa.literal_column("borrowed_at DESC"), "id"]
-    )
+    op.create_index("ix_loans_returned_book_id", "loans", ["returned_book_id"])
+    op.create_index("ix_loans_reader", "loans", ["user_id", "borrowed_at", "id"])
     op.create_index(
         "uq_loans_open_copy", "loans", ["open_book_id", "open_copy_number"], unique=True
     )
@@ -414,10 +425,26 @@ def upgrade() -> None:
         sa.Column("sentence", sa.Integer(), nullable=False),
         sa.Column("aspect", sa.Text(), nullable=False),
         sa.Column("polarity", sa.Text(), nullable=False),
+        sa.Column("book_id", sa.Uuid(), nullable=False),
+        sa.Column("quote", sa.Text(), nullable=False),
+        sa.Column(
+            "telling",
+            sa.Boolean(),
+            sa.Computed("char_length(quote) BETWEEN 30 AND 200", persisted=True),
+            nullable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["book_id"], ["books.id"], name="fk_review_opinions_book_id", ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(
             ["review_id"], ["reviews.id"], name="fk_review_opinions_review_id", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("review_id", "sentence", "aspect", name="pk_review_opinions"),
+    )
+    op.create_index(
+        "ix_review_opinions_exemplars",
+        "review_opinions",
+        ["book_id", "aspect", "polarity", "telling", "review_id", "sentence"],
     )
 
 

@@ -14,7 +14,8 @@ from app.ports.llm import ContextOverflow, ModelFailure, ModelRefused, ModelUnav
 _LONGEST_WAIT = 3600
 _TOO_LONG = re.compile(
     r"exceed_context_size|context_length_exceeded|exceeds? the (available )?context"
-    r"|maximum context length|context (length|window|size)|prompt is too long|longer than the context",
+    r"|maximum context length|context (length|window|size)|prompt is too long"
+    r"|longer than the context",
     re.I,
 )
 

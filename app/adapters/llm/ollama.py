@@ -15,14 +15,15 @@ import httpx
 from ollama import AsyncClient, ChatResponse, ResponseError
 from typing_extensions import override
 
+from app.adapters.llm.answers import completion, refuse_overflow
 from app.adapters.llm.http import client_options, translated
 from app.adapters.llm.pieces import opened, until
-from app.adapters.llm.structure import AnswerBroken, parse_answer
 from app.adapters.llm.tokens import TokenEstimate, estimate_tokens
 from app.ports.llm import (
     Completion,
     CompletionRequest,
     ContextOverflow,
+    FinishReason,
     LLMProvider,
     ModelCard,
     ModelFailure,
@@ -70,7 +71,8 @@ class OllamaLLM(LLMProvider):
                 answer = await self._client.chat(**self._body(request), stream=False)
             text = answer.message.content or ""
         usage = self._usage(request, answer, expected)
-        return self._completion(request, text, answer.done_reason, usage)
+        reason: FinishReason = "length" if answer.done_reason == "length" else "stop"
+        return completion(request, text=text, reason=reason, usage=usage, card=self._card)
 
     @override
     async def stream(self, request: CompletionRequest) -> AsyncIterator[str]:
@@ -87,15 +89,11 @@ class OllamaLLM(LLMProvider):
             raise ModelUnavailable(error.detail) from error
 
     async def aclose(self) -> None:
-        await self._client.close()
+        await self._client.close()  # type: ignore[no-untyped-call]
 
     def _fitting(self, request: CompletionRequest) -> int:
         expected = self._estimate.of(request.messages)
-        if expected + request.max_output_tokens > self._card.context:
-            raise ContextOverflow(
-                f"About {expected} tokens and {request.max_output_tokens} for the answer do not "
-                f"fit the window of {self._card.context}."
-            )
+        refuse_overflow(request, expected=expected, window=self._card.context)
         return expected
 
     def _body(self, request: CompletionRequest) -> dict[str, Any]:
@@ -137,24 +135,14 @@ class OllamaLLM(LLMProvider):
     def _usage(self, request: CompletionRequest, answer: ChatResponse, expected: int) -> Usage:
         """The server's counts, learnt from; raises ContextOverflow when they betray a cut."""
         counted, written = answer.prompt_eval_count or 0, answer.eval_count or 0
-        if _was_cut(counted, written, window=self._card.context, expected=expected):
-            raise ContextOverflow(f"Ollama cut the text to {counted} tokens; it does not fit.")
+        # Servers up to 0.12.5 cut all the same, and what is left of the prompt fills the window.
+        if counted + written >= self._card.context:
+            raise ContextOverflow("Text and answer fill Ollama's window: some of it was cut.")
         self._estimate.learn(request.messages, counted)
         if counted and written:
             return Usage(counted, written, estimated=False)
         said = estimate_tokens(answer.message.content or "")
         return Usage(counted or expected, written or said, estimated=True)
-
-    def _completion(
-        self, request: CompletionRequest, text: str, done_reason: str | None, usage: Usage
-    ) -> Completion:
-        cut = done_reason == "length"
-        if request.output_schema is None:
-            return Completion(text, "length" if cut else "stop", usage, self._card.reference)
-        if cut:
-            raise AnswerBroken("it is longer than allowed and was cut off", answer=text)
-        parsed = parse_answer(text, request.output_schema)
-        return Completion(text, "stop", usage, self._card.reference, parsed)
 
     def _explained(self, status: int, body: str) -> ModelFailure | None:
         if status == 404 and "model" in body:
@@ -164,16 +152,6 @@ class OllamaLLM(LLMProvider):
                 retry_after=30,
             )
         return None
-
-
-def _was_cut(counted: int, written: int, *, window: int, expected: int) -> bool:
-    """Whether the counts are those of a prompt that was cut.
-
-    Up to 0.12 a cut prompt fills the window; from 0.30 on it fills half of it and a few
-    tokens. A low count alone proves nothing: older servers leave out a cached prefix.
-    """
-    half = 0 <= counted - window // 2 <= 8 and expected > 1.3 * counted
-    return counted + written >= window or half
 
 
 async def _generator(parts: AsyncIterator[ChatResponse]) -> AsyncGenerator[ChatResponse, None]:

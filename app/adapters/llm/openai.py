@@ -9,16 +9,16 @@ from typing import Any, Literal
 import httpx
 from typing_extensions import override
 
+from app.adapters.llm.answers import completion, refuse_overflow
 from app.adapters.llm.http import client_options, translated
 from app.adapters.llm.pieces import opened, until
-from app.adapters.llm.structure import AnswerBroken, parse_answer
 from app.adapters.llm.tokens import TokenEstimate, estimate_tokens
 from app.ports.llm import (
     Completion,
     CompletionRequest,
-    ContextOverflow,
     FinishReason,
     LLMProvider,
+    Message,
     ModelCard,
     ModelFailure,
     ModelRefused,
@@ -27,10 +27,11 @@ from app.ports.llm import (
 )
 
 _CHECK_SECONDS = 5.0
-_WAYS: tuple["Way", ...] = ("json_schema", "json_object", "text")
+_IN_WORDS = "Answer with one JSON object that satisfies this JSON schema:"
 _REASONS: Mapping[str, FinishReason] = {"length": "length", "content_filter": "filter"}
 
 Way = Literal["json_schema", "json_object", "text"]
+_NEXT_WAY: Mapping[Way, Way] = {"json_schema": "json_object", "json_object": "text"}
 
 
 class FormatRefused(ModelRefused):
@@ -58,7 +59,7 @@ class OpenAILLM(LLMProvider):
         self._address = base_url
         self._timeout = timeout
         self._estimate = TokenEstimate()
-        self._ways = list(_WAYS)
+        self._way: Way = "json_schema"
         self._client = httpx.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
@@ -80,17 +81,17 @@ class OpenAILLM(LLMProvider):
             text: str = choice["message"].get("content") or ""
             reason = _REASONS.get(choice.get("finish_reason") or "stop", "stop")
             usage = self._usage(request, text, answer.get("usage") or {})
-        return self._completion(request, text, reason, usage)
+        return completion(request, text=text, reason=reason, usage=usage, card=self._card)
 
     @override
     async def stream(self, request: CompletionRequest) -> AsyncIterator[str]:
         self._fitting(request)
-        while True:
-            way = self._ways[0]
-            try:
-                return await opened(self._pieces(request, way))
-            except FormatRefused:
-                self._give_up(way)
+        way = self._way
+        try:
+            return await opened(self._pieces(request, way))
+        except FormatRefused:
+            self._step_down(way)
+            return await self.stream(request)
 
     @override
     async def check(self) -> None:
@@ -105,37 +106,29 @@ class OpenAILLM(LLMProvider):
         await self._client.aclose()
 
     def _fitting(self, request: CompletionRequest) -> None:
-        expected = self._estimate.of(_messages(request, "text"))
-        if expected + request.max_output_tokens > self._card.context:
-            raise ContextOverflow(
-                f"About {expected} tokens and {request.max_output_tokens} for the answer do not "
-                f"fit the window of {self._card.context}."
-            )
+        expected = self._estimate.of(_messages(request, self._way))
+        refuse_overflow(request, expected=expected, window=self._card.context)
 
-    async def _posted(self, request: CompletionRequest) -> dict[str, Any]:
-        while True:
-            way = self._ways[0]
-            try:
-                response = await self._client.post(
-                    "chat/completions", json=self._body(request, way, stream=False)
-                )
-                return dict(response.json())
-            except FormatRefused:
-                self._give_up(way)
+    async def _posted(self, request: CompletionRequest) -> Mapping[str, Any]:
+        way = self._way
+        try:
+            body = self._body(request, way, stream=False)
+            response = await self._client.post("chat/completions", json=body)
+        except FormatRefused:
+            self._step_down(way)
+            return await self._posted(request)
+        return dict(response.json())
 
-    def _give_up(self, way: Way) -> None:
-        """Leave this way of asking for good; re-raises when it was the last one."""
-        if len(self._ways) == 1:
+    def _step_down(self, way: Way) -> None:
+        """Remember the next way of asking; re-raises when there is none."""
+        if way not in _NEXT_WAY:
             raise
-        if way in self._ways:
-            self._ways.remove(way)
+        self._way = _NEXT_WAY[way]
 
     def _body(self, request: CompletionRequest, way: Way, *, stream: bool) -> dict[str, Any]:
         return {
             "model": self._card.model,
-            "messages": [
-                {"role": m.role, "content": m.content} for m in _messages(request, way)
-            ],
+            "messages": [{"role": m.role, "content": m.content} for m in _messages(request, way)],
             "max_tokens": request.max_output_tokens,
             "temperature": request.temperature,
             "seed": request.seed,
@@ -172,21 +165,15 @@ class OpenAILLM(LLMProvider):
         expected = self._estimate.of(request.messages)
         return Usage(counted or expected, written or estimate_tokens(text), estimated=True)
 
-    def _completion(
-        self, request: CompletionRequest, text: str, reason: FinishReason, usage: Usage
-    ) -> Completion:
-        if request.output_schema is None:
-            return Completion(text, reason, usage, self._card.reference)
-        if reason == "filter":
-            raise ModelRefused("The model's server filtered the answer.")
-        if reason == "length":
-            raise AnswerBroken("it is longer than allowed and was cut off", answer=text)
-        parsed = parse_answer(text, request.output_schema)
-        return Completion(text, "stop", usage, self._card.reference, parsed)
 
-
-def _messages(request: CompletionRequest, way: Way) -> list[Any]:
-    return list(request.messages)
+def _messages(request: CompletionRequest, way: Way) -> list[Message]:
+    """The messages, with the schema in words where the server cannot be given it."""
+    messages = list(request.messages)
+    if request.output_schema is not None and way != "json_schema":
+        schema = json.dumps(request.output_schema, ensure_ascii=False)
+        first = messages[0]
+        messages[0] = Message(first.role, f"{first.content}\n\n{_IN_WORDS}\n{schema}")
+    return messages
 
 
 def _response_format(request: CompletionRequest, way: Way) -> dict[str, Any]:

@@ -17,7 +17,9 @@ _ENOUGH_TO_LEARN_FROM = 400
 _PER_MESSAGE = 6
 
 # Scripts without spaces cost about a token per character, other foreign ones about half of one.
-_IDEOGRAPHIC = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]+")
+_IDEOGRAPHIC = re.compile(
+    r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]+"
+)
 _OTHER_SCRIPTS = re.compile(r"[\u0370-\u1fff\ua000-\uabff\U00010000-\U0001ffff]+")
 
 

@@ -48,6 +48,7 @@ def _has_name(uid: int) -> bool:
 
 
 def _become_nobody(root: str) -> None:
+    sys.stderr.write("root cannot have a user namespace here, so the user is nobody\n")
     nobody = pwd.getpwnam("nobody")
     for path in _tree(root):
         if os.lstat(path).st_uid != nobody.pw_uid:

@@ -1,5 +1,6 @@
 """PostgreSQL's programs: where they are, and running one in the foreground."""
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -13,7 +14,6 @@ from logging import LogRecord, makeLogRecord
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from threading import Thread
-from typing import IO
 
 from typing_extensions import override
 
@@ -84,17 +84,16 @@ class ForegroundProgram:
         return self._process.returncode
 
     def stop(self) -> None:
-        """End the program: fast shutdown, then at once without a checkpoint, then by force."""
-        for send, seconds in self._ways_to_stop():
-            if self._thread.is_alive():
-                send()
-                self._thread.join(seconds)
-
-    def _ways_to_stop(self) -> "Iterator[tuple[Callable[[], None], float]]":
-        if os.name != "nt":
-            yield lambda: self._process.send_signal(signal.SIGINT), 60
-            yield lambda: self._process.send_signal(signal.SIGQUIT), 10
-        yield self._process.kill, 10
+        """End the program: a fast shutdown, then one without a checkpoint, then by force."""
+        if os.name == "nt":
+            self._process.kill()
+            self._thread.join()
+            return
+        for number, seconds in ((signal.SIGINT, 60), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
+            self._process.send_signal(number)
+            self._thread.join(seconds)
+            if not self._thread.is_alive():
+                return
 
     def _tend(self) -> None:
         try:
@@ -103,6 +102,35 @@ class ForegroundProgram:
             self._started.set_exception(error)
             return
         self._started.set_result(process)
-        assert process.stdout is not None
-        with process, self._log:
-            self._keep(process.stdout)
+        with process, contextlib.closing(self._log):
+            for line in process.stdout or ():
+                self._last_lines.append(line.rstrip())
+                self._log.handle(makeLogRecord({"msg": line.rstrip()}))
+
+
+class _Log(RotatingFileHandler):
+    @override
+    def handleError(self, record: LogRecord) -> None:
+        """Say nothing: a full disk must not keep us from emptying the child's pipe."""
+
+
+def _command(program: Path, *arguments: str, root: Path) -> list[str]:
+    plain = [str(program), *arguments]
+    if os.name == "nt":
+        return plain
+    return [sys.executable, "-I", "-S", str(_EXEC), str(os.getpid()), str(root), *plain]
+
+
+def _spawn(command: list[str]) -> subprocess.Popen[str]:
+    """Ctrl-C must reach this process only, so the child gets a session of its own."""
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    return subprocess.Popen(  # noqa: S603
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=kept | {"LC_ALL": "C"},
+        start_new_session=True,
+    )

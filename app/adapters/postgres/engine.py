@@ -71,7 +71,7 @@ def translated(violations: Violations) -> Iterator[None]:
 
 def _meaning(error: DBAPIError, violations: Violations) -> Exception:
     cause = error.orig.__cause__ if error.orig else None
-    constraint = getattr(cause, "constraint_name", None)
+    constraint = str(getattr(cause, "constraint_name", None) or "")
     if isinstance(error, IntegrityError) and constraint in violations:
         return violations[constraint]()
     if isinstance(error, IntegrityError) and constraint:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import override
 
@@ -15,40 +16,44 @@ from app.ports.jobs import Job, JobBoard, JobQueue, JobReport, JobState
 from app.shared.ids import new_id
 
 QUEUE = "library"
+NEW_JOB_CHANNEL = "procrastinate_any_queue_v1"
 
 # Joining a pending job by an update, not by DO NOTHING, takes its row lock: a worker passes
 # it over until this transaction is through, so it never runs without our data.
 _ENQUEUE = text(
-    """
+    f"""
     WITH job AS (
-      INSERT INTO procrastinate_jobs
+      INSERT INTO procrastinate_jobs AS pending
         (queue_name, task_name, priority, lock, queueing_lock, args, scheduled_at)
       VALUES (:queue, :kind, 0, :lock, :dedupe, CAST(:args AS jsonb),
               now() + make_interval(secs => :delay))
       ON CONFLICT (queueing_lock) WHERE status = 'todo'
-      DO UPDATE SET priority = procrastinate_jobs.priority
+      DO UPDATE SET scheduled_at =
+        CASE WHEN pending.scheduled_at IS NULL OR excluded.scheduled_at IS NULL THEN NULL
+             ELSE least(pending.scheduled_at, excluded.scheduled_at) END
       RETURNING id)
-    SELECT id, pg_notify('procrastinate_any_queue_v1',
+    SELECT id, pg_notify('{NEW_JOB_CHANNEL}',
                          json_build_object('type', 'job_inserted', 'job_id', id)::text)
     FROM job
-    """
+    """  # noqa: S608
 )
 _REPORT = text(
     """
     INSERT INTO job_reports (id, queue_id, kind, owner_id, created_at)
     VALUES (:id, :queue_id, :kind, :owner, now())
-    ON CONFLICT (queue_id) DO UPDATE SET queue_id = excluded.queue_id
+    ON CONFLICT (queue_id) DO UPDATE SET strikes = 0
     RETURNING id
     """
 )
 _FIND = text(
     """
     SELECT r.id, r.kind, r.done, r.planned, r.owner_id, r.created_at, r.result, r.error,
-           j.status::text AS status, coalesce(j.attempts, 0) AS attempts
+           j.status::text AS status,
+           coalesce(j.attempts, 0) + coalesce(j.status = 'doing', false)::int AS attempts
     FROM job_reports r LEFT JOIN procrastinate_jobs j ON j.id = r.queue_id
     WHERE r.id = :id
     """
-)
+).columns(result=JSONB, error=JSONB)
 _STATES: Mapping[str, JobState] = {
     "todo": "pending",
     "doing": "running",
@@ -61,6 +66,12 @@ _STATES: Mapping[str, JobState] = {
 
 
 class SqlJobQueue(JobQueue):
+    """Writes jobs into the transaction of a session.
+
+    A job that joins a pending one asks anew: it runs at the earlier of both times, and what
+    went wrong with it so far no longer counts.
+    """
+
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
@@ -84,8 +95,6 @@ class SqlJobQueue(JobQueue):
 
 
 class SqlJobBoard(JobBoard):
-    """Reads the reports, and writes what the runner has to say of its jobs."""
-
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
@@ -95,48 +104,6 @@ class SqlJobBoard(JobBoard):
             async with self._sessions() as session:
                 row = (await session.execute(_FIND, {"id": job_id})).mappings().one_or_none()
         return _report(row) if row else None
-
-    async def start(self, queue_id: int) -> tuple[UUID, int] | None:
-        """Count a strike against the job; its report's id and the strikes so far, or None
-        when nobody keeps a report of it."""
-        row = await self._write(
-            "UPDATE job_reports SET strikes = strikes + 1 WHERE queue_id = :queue_id"
-            " RETURNING id, strikes",
-            queue_id=queue_id,
-        )
-        return (UUID(str(row["id"])), int(row["strikes"])) if row else None
-
-    async def progress(self, job_id: UUID, done: int, planned: int) -> None:
-        """Keep the progress; whoever moved on has no strikes."""
-        await self._write(
-            "UPDATE job_reports SET strikes = CASE WHEN :done > done THEN 0 ELSE strikes END,"
-            " done = :done, planned = :planned WHERE id = :id RETURNING id",
-            id=job_id, done=done, planned=planned,
-        )  # fmt: skip
-
-    async def forgive(self, job_id: UUID) -> None:
-        await self._write(
-            "UPDATE job_reports SET strikes = 0 WHERE id = :id RETURNING id", id=job_id
-        )
-
-    async def finish(self, job_id: UUID, result: Mapping[str, Any] | None) -> None:
-        await self._write(
-            "UPDATE job_reports SET done = planned, error = NULL,"
-            " result = CAST(:result AS jsonb) WHERE id = :id RETURNING id",
-            id=job_id, result=json.dumps(result) if result is not None else None,
-        )  # fmt: skip
-
-    async def fail(self, job_id: UUID, *, code: str, detail: str) -> None:
-        await self._write(
-            "UPDATE job_reports SET error = CAST(:error AS jsonb) WHERE id = :id RETURNING id",
-            id=job_id, error=json.dumps({"code": code, "detail": detail}),
-        )  # fmt: skip
-
-    async def _write(self, statement: str, **values: Any) -> Mapping[str, Any] | None:
-        with translated({}):
-            async with self._sessions.begin() as session:
-                row = (await session.execute(text(statement), values)).mappings().one_or_none()
-        return dict(row) if row else None
 
 
 def _report(row: Mapping[Any, Any]) -> JobReport:

@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from app.domains.accounts.model import User
 from app.ports.text import Metadata
-
-Progress = Literal["pending", "running", "ready", "failed", "cancelled"]
 
 FILLED_FROM_FILE = (
     "title",
@@ -153,6 +151,15 @@ class BookQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of the text inside a chapter (by its number), from character `start`."""
+
+    chapter: int
+    start: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChapterText:
     """A chapter with its text; `start` and `end` are its place in the whole book."""
 
@@ -215,3 +222,42 @@ class Summary:
     presentation: dict[str, Any] | None
     error: dict[str, Any] | None
     updated_at: datetime
+
+    @classmethod
+    def pending(cls, book_id: UUID, run: UUID, at: datetime) -> "Summary":
+        return cls(
+            book_id=book_id,
+            run=run,
+            status="pending",
+            done=0,
+            planned=1,
+            presentation=None,
+            error=None,
+            updated_at=at,
+        )
+
+    def start_over(self, run: UUID, at: datetime, *, forget: bool) -> None:
+        """Let a new run write and no older one; what is shown stays unless forgotten."""
+        self.run, self.status, self.updated_at = run, "pending", at
+        self.done, self.planned, self.error = 0, 1, None
+        if forget:
+            self.presentation = None
+
+    def cancel(self, run: UUID, at: datetime) -> None:
+        self.run, self.status, self.updated_at = run, "cancelled", at
+
+    def wait(self, at: datetime, error: dict[str, Any]) -> None:
+        self.status, self.error, self.updated_at = "pending", error, at
+
+    def fail(self, at: datetime, error: dict[str, Any]) -> None:
+        self.status, self.error, self.updated_at = "failed", error, at
+
+    def begin(self, at: datetime, *, planned: int) -> None:
+        self.status, self.done, self.planned = "running", 0, planned
+        self.updated_at = at
+
+    def show(self, presentation: dict[str, Any], at: datetime) -> None:
+        self.presentation, self.updated_at = presentation, at
+
+    def finish(self, at: datetime) -> None:
+        self.status, self.done, self.error, self.updated_at = "ready", self.planned, None, at

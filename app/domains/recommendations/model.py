@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TypedDict
 from uuid import UUID
 
 
@@ -12,6 +12,27 @@ class FeedbackAction(StrEnum):
     CLICK = "click"
     LIKE = "like"
     DISMISS = "dismiss"
+
+
+class DeedKind(StrEnum):
+    """What a reader can do with a book that tells something of their taste."""
+
+    BORROWED = "borrowed"
+    RENEWED = "renewed"
+    RATED = "rated"
+    CLICKED = "clicked"
+    LIKED = "liked"
+    DISMISSED = "dismissed"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something a reader did with a book; `value` is the stars of a rating."""
+
+    kind: DeedKind
+    book_id: UUID
+    at: datetime
+    value: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +45,31 @@ class Tastes:
     languages: Mapping[str, float] = field(default_factory=dict)
 
 
+class Taste(TypedDict):
+    name: str
+    weight: float
+
+
 @dataclass(eq=False, kw_only=True)
 class Preferences:
     """What a reader said they like; what the library learns is never stored here."""
 
     user_id: UUID
-    genres: list[dict[str, Any]]
-    authors: list[dict[str, Any]]
-    tags: list[dict[str, Any]]
-    languages: list[dict[str, Any]]
+    genres: list[Taste]
+    authors: list[Taste]
+    tags: list[Taste]
+    languages: list[Taste]
     updated_at: datetime
+
+    @property
+    def tastes(self) -> Tastes:
+        return Tastes(
+            *(_weights(t) for t in (self.genres, self.authors, self.tags, self.languages))
+        )
+
+
+def _weights(tastes: list[Taste]) -> dict[str, float]:
+    return {taste["name"]: taste["weight"] for taste in tastes}
 
 
 @dataclass(eq=False, kw_only=True)

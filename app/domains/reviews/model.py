@@ -1,10 +1,16 @@
 """Opinions of readers, and what they add up to."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
+
+ReviewSort = Literal["-created_at", "created_at", "-rating", "rating"]
+ConsensusStatus = Literal["none", "pending", "fresh", "stale"]
+
+FORMER_READER = "a former reader"
 
 
 class Aspect(StrEnum):
@@ -32,7 +38,8 @@ class Polarity(StrEnum):
 @dataclass(eq=False, kw_only=True)
 class Review:
     """One reader's opinion of one book. `revision` grows with each edit; `read_revision`
-    is the one whose opinions are counted (0: none yet)."""
+    is the one whose opinions are counted (0: none yet), `read_by` the model that was asked
+    for them, `read_degraded` that a stand-in had to answer."""
 
     id: UUID
     book_id: UUID
@@ -43,28 +50,69 @@ class Review:
     updated_at: datetime
     revision: int = 1
     read_revision: int = 0
+    read_by: str | None = None
+    read_degraded: bool = False
+
+    @property
+    def is_read(self) -> bool:
+        return self.read_revision == self.revision
 
     def edit(self, *, rating: int, text: str, at: datetime) -> None:
+        """The new words are unread: nothing of the old ones counts any more."""
         self.rating, self.text, self.updated_at = rating, text, at
         self.revision += 1
+        self.read_revision, self.read_by, self.read_degraded = 0, None, False
+
+    def mark_read(self, reading: "Reading") -> None:
+        self.read_revision = self.revision
+        self.read_by, self.read_degraded = reading.by, reading.degraded
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewView:
+    """A review with the name its reader goes by."""
+
+    review: Review
+    reviewer: str
 
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
-    """Sentence `sentence` (from 1) of a review says this about that."""
+    """Sentence `sentence` (from 1) of a review, `quote` in its own words, says this about
+    that. A review has at most one opinion for each sentence and aspect."""
 
     sentence: int
     aspect: Aspect
     polarity: Polarity
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model found in a review, and which model was asked (`provider:model`)."""
+
+    opinions: Sequence[Opinion]
+    by: str
+    degraded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """A sentence of a live review that stands for one view of an aspect."""
+
+    review_id: UUID
+    aspect: Aspect
+    polarity: Polarity
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ratings:
     """Stars as given: `histogram[n]` readers gave n + 1 stars."""
 
-    count: int
-    total: int
-    histogram: tuple[int, int, int, int, int]
+    count: int = 0
+    total: int = 0
+    histogram: tuple[int, int, int, int, int] = (0, 0, 0, 0, 0)
 
     @property
     def average(self) -> float | None:
@@ -85,11 +133,58 @@ class AspectCount:
     def readers(self) -> int:
         return self.positive + self.negative + self.mixed
 
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        return self.positive, self.negative, self.mixed
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that is counted of a book's reviews at one moment: the stars of all, and what
+    `readers` of them, whose reviews have been read, say of which aspect (the most spoken of
+    first). `degraded`: a stand-in read some of them."""
+
+    ratings: Ratings = Ratings()
+    aspects: tuple[AspectCount, ...] = ()
+    readers: int = 0
+    degraded: bool = False
+
+    @property
+    def all_read(self) -> bool:
+        return self.readers == self.ratings.count
+
+    @property
+    def sentiment(self) -> float | None:
+        """−1..1, or None without a review: the stars, (average − 3) / 2, and where aspects
+        are spoken of the mean of that and (positive − negative) / all readers' views."""
+        if self.ratings.average is None:
+            return None
+        stars = (self.ratings.average - 3) / 2
+        views = sum(count.readers for count in self.aspects)
+        if not views:
+            return round(stars, 3)
+        leaning = sum(count.positive - count.negative for count in self.aspects) / views
+        return round((stars + leaning) / 2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who wrote a text: `prompt` is `name@version#hash`; degraded: a stand-in did."""
+
+    provider: str
+    model: str
+    prompt: str
+    degraded: bool
+
 
 @dataclass(eq=False, kw_only=True)
 class Consensus:
-    """What readers of a book think, in words, and the numbers it was told from
-    (`basis`: {aspect: [positive, negative, mixed]}). Status: pending, fresh or stale."""
+    """What readers of a book think, in words, and what it was told from (`basis`).
+
+    Status: pending (nothing told yet), fresh, or stale (reviews changed since).
+    `retractions` counts edits and withdrawals and never falls; the text is worth showing
+    only while it is `vouched` for after the last of them.
+    """
 
     book_id: UUID
     status: str
@@ -101,3 +196,86 @@ class Consensus:
     prompt: str | None
     degraded: bool
     updated_at: datetime
+    retractions: int = 0
+    vouched: int = 0
+
+    @classmethod
+    def untold(cls, book_id: UUID, at: datetime) -> "Consensus":
+        return cls(
+            book_id=book_id,
+            status="pending",
+            text=None,
+            basis={},
+            reviews_covered=0,
+            provider=None,
+            model=None,
+            prompt=None,
+            degraded=False,
+            updated_at=at,
+        )
+
+    @property
+    def holds(self) -> bool:
+        return self.text is not None and self.vouched == self.retractions
+
+    @property
+    def source(self) -> Source | None:
+        if self.provider is None or self.model is None or self.prompt is None:
+            return None
+        return Source(self.provider, self.model, self.prompt, self.degraded)
+
+    def unsettle(self, at: datetime) -> None:
+        """A review came."""
+        if self.status == "fresh":
+            self.status = "stale"
+        self.updated_at = at
+
+    def retract(self, review_id: UUID, at: datetime) -> None:
+        """A review went or was reworded; a text that used its sentences is forgotten."""
+        self.unsettle(at)
+        self.retractions += 1
+        if str(review_id) in self.basis.get("voices", ()):
+            self.text = None
+
+    def forget(self, at: datetime) -> None:
+        """The last review went."""
+        self.status, self.text, self.basis, self.updated_at = "pending", None, {}, at
+        self.provider = self.model = self.prompt = None
+        self.degraded, self.reviews_covered = False, 0
+
+    def tell(
+        self, text: str, source: Source, *, basis: Mapping[str, Any], covered: int, at: datetime
+    ) -> None:
+        self.text, self.basis, self.degraded = text, dict(basis), source.degraded
+        self.provider, self.model, self.prompt = source.provider, source.model, source.prompt
+        self.status = "stale"
+        self.vouch(covered=covered, at=at)
+
+    def vouch(self, *, covered: int, at: datetime) -> None:
+        """The text holds for these reviews too."""
+        self.vouched, self.reviews_covered, self.updated_at = self.retractions, covered, at
+
+    def settle(self) -> None:
+        """Nothing has changed since it was told or vouched for."""
+        self.status = "fresh"
+
+
+@dataclass(frozen=True, slots=True)
+class AspectView:
+    count: AspectCount
+    quotes: Sequence[Exemplar]
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What a book's readers think, in numbers and in words."""
+
+    book_id: UUID
+    status: ConsensusStatus
+    ratings: Ratings
+    sentiment: float | None
+    consensus: str | None = None
+    aspects: Sequence[AspectView] = field(default=())
+    reviews_covered: int = 0
+    source: Source | None = None
+    updated_at: datetime | None = None

@@ -1,0 +1,1 @@
+from app.adapters.llm.extractive.provider import ExtractiveLLM as ExtractiveLLM

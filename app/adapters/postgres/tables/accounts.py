@@ -36,7 +36,6 @@ sessions = Table(
     Column("refresh_hash", Text, nullable=False, unique=True),
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
-    Column("ended_at", Moment),
 )
 
 # Refresh tokens that were exchanged already: one of them coming back means theft.

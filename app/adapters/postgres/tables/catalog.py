@@ -11,6 +11,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    func,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import composite
@@ -56,8 +57,10 @@ books = Table(
     UniqueConstraint("sha256", name="uq_books_sha256"),
     CheckConstraint("copies between 1 and 10000", name="copies"),
 )
-for column in ("title", "author", "year_published", "created_at"):
-    Index(f"ix_books_{column}", books.c[column], books.c.id)
+Index("ix_books_title", func.lumina_fold(books.c.title), books.c.id)
+Index("ix_books_author", func.lumina_fold(books.c.author), books.c.id)
+Index("ix_books_year_published", books.c.year_published, books.c.id)
+Index("ix_books_created_at", books.c.created_at, books.c.id)
 Index("ix_books_genres", books.c.genres, postgresql_using="gin")
 Index("ix_books_tags", books.c.tags, postgresql_using="gin")
 Index(

@@ -13,13 +13,14 @@ from sqlalchemy import (
 from app.adapters.postgres.tables.base import Moment, mapper_registry, metadata
 from app.domains.lending.model import Loan
 
-# An open loan holds on to its copy, its book and its reader (the generated columns are null
-# once it is returned); a returned one goes with the book and forgets the reader.
+# An open loan holds on to its copy and so to its book, a returned one goes with the book. Both
+# hang on generated columns that are null in the other case: a cascade from book_id itself
+# would take open loans along before the copies they hold on to are asked.
 loans = Table(
     "loans",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("book_id", ForeignKey("books.id", ondelete="CASCADE"), nullable=False),
+    Column("book_id", Uuid, nullable=False),
     Column("user_id", ForeignKey("users.id", ondelete="SET NULL")),
     Column("copy_number", Integer),
     Column("borrowed_at", Moment, nullable=False),
@@ -35,6 +36,12 @@ loans = Table(
         "open_copy_number",
         Integer,
         Computed("CASE WHEN returned_at IS NULL THEN copy_number END", persisted=True),
+    ),
+    Column(
+        "returned_book_id",
+        ForeignKey("books.id", ondelete="CASCADE"),
+        Computed("CASE WHEN returned_at IS NOT NULL THEN book_id END", persisted=True),
+        index=True,
     ),
     ForeignKeyConstraint(
         ["open_book_id", "open_copy_number"],
@@ -55,11 +62,13 @@ Index(
     unique=True,
     postgresql_where=loans.c.returned_at.is_(None),
 )
-Index("ix_loans_reader", loans.c.user_id, loans.c.borrowed_at.desc(), loans.c.id)
+Index("ix_loans_reader", loans.c.user_id, loans.c.borrowed_at, loans.c.id)
 Index("ix_loans_book", loans.c.book_id, loans.c.user_id)
 
 
 def map_lending() -> None:
     mapper_registry.map_imperatively(
-        Loan, loans, exclude_properties={"open_book_id", "open_copy_number"}
+        Loan,
+        loans,
+        exclude_properties={"open_book_id", "open_copy_number", "returned_book_id"},
     )

@@ -2,6 +2,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     ForeignKey,
     Index,
     Integer,
@@ -26,6 +27,8 @@ reviews = Table(
     Column("updated_at", Moment, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("read_revision", Integer, nullable=False),
+    Column("read_by", Text),
+    Column("read_degraded", Boolean, nullable=False),
     UniqueConstraint("book_id", "user_id", name="uq_reviews_reader"),
     CheckConstraint("rating between 1 and 5", name="rating"),
 )
@@ -39,6 +42,17 @@ review_opinions = Table(
     Column("sentence", Integer, primary_key=True),
     Column("aspect", Text, primary_key=True),
     Column("polarity", Text, nullable=False),
+    Column("book_id", ForeignKey("books.id", ondelete="CASCADE"), nullable=False),
+    Column("quote", Text, nullable=False),
+    Column("telling", Boolean, Computed("char_length(quote) BETWEEN 30 AND 200", persisted=True)),
+)
+# Walked backwards: the telling sentences of the newest reviews come first.
+Index(
+    "ix_review_opinions_exemplars",
+    *(
+        review_opinions.c[name]
+        for name in ("book_id", "aspect", "polarity", "telling", "review_id", "sentence")
+    ),
 )
 
 rating_stats = Table(
@@ -68,6 +82,8 @@ consensus = Table(
     Column("text", Text),
     Column("basis", Json, nullable=False),
     Column("reviews_covered", Integer, nullable=False),
+    Column("retractions", Integer, nullable=False),
+    Column("vouched", Integer, nullable=False),
     Column("provider", Text),
     Column("model", Text),
     Column("prompt", Text),

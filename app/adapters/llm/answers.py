@@ -1,0 +1,35 @@
+"""What every adapter does before and after it asks: does it fit, and is it an answer."""
+
+from app.adapters.llm.structure import AnswerBroken, parse_answer
+from app.ports.llm import (
+    Completion,
+    CompletionRequest,
+    ContextOverflow,
+    FinishReason,
+    ModelCard,
+    ModelRefused,
+    Usage,
+)
+
+
+def refuse_overflow(request: CompletionRequest, *, expected: int, window: int) -> None:
+    """Raise ContextOverflow when prompt and answer together exceed the window (tokens)."""
+    if expected + request.max_output_tokens > window:
+        raise ContextOverflow(
+            f"About {expected} tokens and {request.max_output_tokens} for the answer do not fit "
+            f"the window of {window}."
+        )
+
+
+def completion(
+    request: CompletionRequest, *, text: str, reason: FinishReason, usage: Usage, card: ModelCard
+) -> Completion:
+    """The answer as the port promises it: with a schema, whole, parsed and satisfying it."""
+    if request.output_schema is None:
+        return Completion(text, reason, usage, card.reference)
+    if reason == "filter":
+        raise ModelRefused("The model's server filtered the answer.")
+    if reason == "length":
+        raise AnswerBroken("it is longer than allowed and was cut off", answer=text)
+    parsed = parse_answer(text, request.output_schema)
+    return Completion(text, "stop", usage, card.reference, parsed)

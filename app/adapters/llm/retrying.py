@@ -1,0 +1,79 @@
+"""Another try, later: exponential waits with full jitter (AWS Architecture Blog, 2015)."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from typing_extensions import override
+
+from app.adapters.llm.http import ServerBusy
+from app.ports.llm import Completion, CompletionRequest, LLMProvider, ModelCard, ModelUnavailable
+
+Answer = TypeVar("Answer")
+
+
+class RetryingLLM(LLMProvider):
+    """At most `attempts` tries when the model is unavailable, all within the request's one
+    deadline; never after a first streamed piece, and never on other failures.
+
+    Waits are random up to `first_wait` seconds, doubling, at least what the server asked
+    for; when that reaches behind the deadline, the failure is passed on at once.
+    """
+
+    def __init__(
+        self,
+        inner: LLMProvider,
+        *,
+        attempts: int = 3,
+        first_wait: float = 0.5,
+        longest_wait: float = 30.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._inner = inner
+        self._attempts = attempts
+        self._first_wait = first_wait
+        self._longest_wait = longest_wait
+        self._sleep = sleep
+        self._clock = clock
+        self._jitter = jitter
+
+    @property
+    @override
+    def card(self) -> ModelCard:
+        return self._inner.card
+
+    @override
+    async def complete(self, request: CompletionRequest) -> Completion:
+        return await self._tried(self._inner.complete, request)
+
+    @override
+    async def stream(self, request: CompletionRequest) -> AsyncIterator[str]:
+        return await self._tried(self._inner.stream, request)
+
+    @override
+    async def check(self) -> None:
+        await self._inner.check()
+
+    async def _tried(
+        self, ask: Callable[[CompletionRequest], Awaitable[Answer]], request: CompletionRequest
+    ) -> Answer:
+        ends = self._clock() + request.deadline
+        for attempt in range(1, self._attempts):
+            try:
+                return await ask(replace(request, deadline=ends - self._clock()))
+            except ModelUnavailable as failure:
+                wait = self._wait(attempt, failure)
+                if self._clock() + wait >= ends:
+                    raise
+            await self._sleep(wait)
+        return await ask(replace(request, deadline=ends - self._clock()))
+
+    def _wait(self, attempt: int, failure: ModelUnavailable) -> float:
+        most = min(self._first_wait * 2.0 ** (attempt - 1), self._longest_wait)
+        asked = failure.retry_after if isinstance(failure, ServerBusy) else 0
+        return asked + self._jitter() * most

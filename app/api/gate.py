@@ -1,0 +1,146 @@
+"""The gate: what is decided about a request before any of its body is read.
+
+Raw ASGI on purpose: FastAPI reads the whole body before it runs an auth dependency, so a
+stranger could fill the memory. Here come, in this order, the request id, the size limit,
+and the bearer token; and, on the way out, the headers every answer carries.
+"""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import crash, refusal
+from app.domains.accounts.model import User
+from app.shared.errors import LibraryError, NotAuthenticated, TooLarge
+from app.shared.ids import new_id
+
+log = logging.getLogger(__name__)
+
+Authenticate = Callable[[str], Awaitable[tuple[User, UUID]]]
+
+MEBIBYTE = 1024 * 1024
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_UPLOADS = re.compile(r"/books(/[^/]+/content)?/?")
+_PUBLIC = frozenset(
+    ["/", "/healthz", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"]
+    + [f"/auth/{door}" for door in ("signup", "login", "refresh")]
+)
+# Swagger's pages bring scripts and styles of their own; nothing else may run anything.
+_PAGES = frozenset(["/docs", "/redoc", "/docs/oauth2-redirect"])
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes of a body: of an uploaded file with its form, of a long text, of all others."""
+
+    upload: int
+    text: int = 16 * MEBIBYTE
+    other: int = MEBIBYTE
+
+    def for_path(self, path: str) -> int:
+        if _UPLOADS.fullmatch(path):
+            return self.upload + MEBIBYTE
+        return self.text if path == "/generate-summary" else self.other
+
+
+class Gate:
+    """Wraps the application; `authenticate` turns a bearer token into who asks, or raises."""
+
+    def __init__(
+        self, app: ASGIApp, *, authenticate: Authenticate, limits: Limits, public_metrics: bool
+    ) -> None:
+        self._app = app
+        self._authenticate = authenticate
+        self._limits = limits
+        self._public = _PUBLIC | {"/metrics"} if public_metrics else _PUBLIC
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(scope, send)
+        try:
+            await self._admit(scope)
+            await self._app(scope, _limited(receive, self._limit_of(scope)), answer.send)
+        except LibraryError as error:
+            await answer.instead(refusal(scope, error), receive)
+        except Exception as error:
+            # Once the answer has begun its handler has logged the failure already.
+            await answer.instead(crash(scope, error), receive)
+
+    async def _admit(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        scope.setdefault("state", {})["request_id"] = _request_id(headers)
+        announced = headers.get("content-length", "0")
+        if not announced.isdecimal() or int(announced) > self._limit_of(scope):
+            raise _too_large(self._limit_of(scope))
+        if scope["path"] not in self._public:
+            scope["state"]["user"], scope["state"]["session_id"] = await self._who(headers)
+
+    async def _who(self, headers: Headers) -> tuple[User, UUID]:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise NotAuthenticated("Send the access token as 'Authorization: Bearer …'.")
+        return await self._authenticate(token.strip())
+
+    def _limit_of(self, scope: Scope) -> int:
+        return self._limits.for_path(scope["path"])
+
+
+class _Answer:
+    """The way out: adds the headers, and knows whether the answer has begun."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._begun = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._begun = True
+            self._decorate(MutableHeaders(scope=message))
+        await self._send(message)
+
+    async def instead(self, response: ASGIApp, receive: Receive) -> None:
+        if not self._begun:
+            await response(self._scope, receive, self.send)
+
+    def _decorate(self, headers: MutableHeaders) -> None:
+        headers["X-Request-ID"] = self._scope["state"]["request_id"]
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Referrer-Policy"] = "no-referrer"
+        headers["X-Frame-Options"] = "DENY"
+        if self._scope["path"] not in _PAGES:
+            headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
+        if self._scope["path"].startswith("/auth/"):
+            headers["Cache-Control"] = "no-store"
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > limit:
+            # An HTTPException passes through FastAPI's body parsing as it is.
+            raise HTTPException(413, _too_large(limit).detail)
+        return message
+
+    return counted
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"This request may have {limit // MEBIBYTE} MiB at most.")
+
+
+def _request_id(headers: Headers) -> str:
+    sent = headers.get("x-request-id", "")
+    return sent if _REQUEST_ID.fullmatch(sent) else str(new_id())

@@ -1,0 +1,207 @@
+"""The composition root: settings → adapters → services. Nothing else knows all of them."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.adapters.clock.system import SystemClock
+from app.adapters.extraction.sandbox import SandboxedExtractor
+from app.adapters.jobs.outcome import Pace
+from app.adapters.jobs.runner import ProcrastinateRunner
+from app.adapters.llm.extractive import ExtractiveLLM
+from app.adapters.passwords.bcrypt import BcryptHasher
+from app.adapters.postgres.accounts import SqlAccountsWork
+from app.adapters.postgres.catalog import SqlCatalogWork
+from app.adapters.postgres.engine import Sessions, open_engine, sessions_of
+from app.adapters.postgres.jobs import SqlJobBoard
+from app.adapters.postgres.lending import SqlLendingWork
+from app.adapters.postgres.migrating import require_newest
+from app.adapters.postgres.recommendations import SqlRecommendationsWork
+from app.adapters.postgres.replies import SqlReplyMemory
+from app.adapters.postgres.reviews import SqlReviewsWork
+from app.adapters.tokens.jose import JoseTokens
+from app.bootstrap.providers import model_named, recommender_named, storage_named
+from app.bootstrap.secrets import token_key
+from app.bootstrap.settings import Settings
+from app.domains.accounts.model import Patience
+from app.domains.accounts.model.passwords import PasswordPolicy
+from app.domains.accounts.ports import AccountsWork, PasswordHasher, TokenIssuer
+from app.domains.accounts.service import AccountsService
+from app.domains.catalog.ports import CatalogWork
+from app.domains.catalog.service import IngestionService, ShelvingService, SummaryService
+from app.domains.lending.ports import LendingWork
+from app.domains.lending.service import LendingService
+from app.domains.recommendations.ports import RecommendationsWork
+from app.domains.recommendations.service import FreshModel, RecommendationsService
+from app.domains.reviews.ports import ReviewsWork
+from app.domains.reviews.service import ReviewsService
+from app.ports.clock import Clock
+from app.ports.jobs import Handler, JobBoard, JobRunner
+from app.ports.llm import LLMProvider
+from app.ports.recommender import Recommender
+from app.ports.replies import ReplyMemory
+from app.ports.storage import StorageProvider
+from app.ports.text import TextExtractor
+from app.services import Part, Services
+
+_MEBIBYTE = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """Every choice, chosen once."""
+
+    accounts_work: Callable[[], AccountsWork]
+    catalog_work: Callable[[], CatalogWork]
+    lending_work: Callable[[], LendingWork]
+    reviews_work: Callable[[], ReviewsWork]
+    recommendations_work: Callable[[], RecommendationsWork]
+    jobs: JobBoard
+    replies: ReplyMemory
+    storage: StorageProvider
+    extractor: TextExtractor
+    llm: LLMProvider
+    stand_in: LLMProvider
+    new_recommender: Callable[[], Recommender]
+    hasher: PasswordHasher
+    tokens: TokenIssuer
+    clock: Clock
+    parts: tuple[Part, ...]
+
+
+async def choose_adapters(settings: Settings, url: str, stack: AsyncExitStack) -> Adapters:
+    """Everything the settings name, on the database at `url`; what has to be closed is
+    closed with the stack. Raises BadSettings."""
+    engine = opened(url, stack, pool_size=settings.database.pool)
+    sessions = sessions_of(engine)
+    storage = storage_named(settings, stack)
+    llm = await model_named(settings, stack)
+    hasher = BcryptHasher(rounds=settings.accounts.bcrypt_rounds)
+    stack.callback(hasher.close)
+    await hasher.self_test()
+    return Adapters(
+        accounts_work=lambda: SqlAccountsWork(sessions),
+        catalog_work=lambda: SqlCatalogWork(sessions),
+        lending_work=lambda: SqlLendingWork(sessions),
+        reviews_work=lambda: SqlReviewsWork(sessions),
+        recommendations_work=lambda: SqlRecommendationsWork(sessions),
+        jobs=SqlJobBoard(sessions),
+        replies=SqlReplyMemory(sessions),
+        storage=storage,
+        extractor=SandboxedExtractor(children=settings.jobs.concurrency),
+        llm=llm,
+        stand_in=ExtractiveLLM(),
+        new_recommender=recommender_named(settings),
+        hasher=hasher,
+        tokens=JoseTokens(token_key(settings)),
+        clock=SystemClock(),
+        parts=_parts(sessions, storage, llm),
+    )
+
+
+def build_services(adapters: Adapters, settings: Settings) -> Services:
+    """All rooms, wired. They are stateless and live as long as the process."""
+    shelving = ShelvingService(
+        begin=adapters.catalog_work,
+        storage=adapters.storage,
+        extractor=adapters.extractor,
+        clock=adapters.clock,
+        max_upload=settings.catalog.max_upload_mb * _MEBIBYTE,
+        members_contribute=settings.catalog.contributors == "members",
+    )
+    lending = LendingService(
+        begin=adapters.lending_work,
+        clock=adapters.clock,
+        days=settings.lending.days,
+        limit=settings.lending.limit,
+        renewals=settings.lending.renewals,
+    )
+    return Services(
+        accounts=AccountsService(
+            begin=adapters.accounts_work,
+            hasher=adapters.hasher,
+            tokens=adapters.tokens,
+            clock=adapters.clock,
+            policy=PasswordPolicy(settings.accounts.password_min),
+            patience=Patience(),
+        ),
+        shelving=shelving,
+        ingestion=IngestionService(
+            begin=adapters.catalog_work,
+            storage=adapters.storage,
+            extractor=adapters.extractor,
+            clock=adapters.clock,
+            summarise=settings.ai.enabled,
+        ),
+        summaries=SummaryService(
+            begin=adapters.catalog_work,
+            storage=adapters.storage,
+            llm=adapters.llm,
+            stand_in=adapters.stand_in,
+            clock=adapters.clock,
+            enabled=settings.ai.enabled,
+        ),
+        lending=lending,
+        reviews=ReviewsService(
+            begin=adapters.reviews_work,
+            clock=adapters.clock,
+            lending=lending,
+            llm=adapters.llm,
+            fallback=adapters.stand_in,
+            enabled=settings.ai.enabled,
+        ),
+        recommendations=RecommendationsService(
+            begin=adapters.recommendations_work,
+            shelving=shelving,
+            model=FreshModel(
+                begin=adapters.recommendations_work,
+                new_recommender=adapters.new_recommender,
+                clock=adapters.clock,
+            ),
+            clock=adapters.clock,
+            learns_from_history=settings.privacy.history == "on",
+        ),
+        jobs=adapters.jobs,
+        replies=adapters.replies,
+        parts=adapters.parts,
+    )
+
+
+def build_runner(
+    settings: Settings, url: str, handlers: Mapping[str, Handler], stack: AsyncExitStack
+) -> JobRunner:
+    """A runner on connections of its own, so that its heartbeats never queue."""
+    pace = Pace(heartbeat=settings.jobs.heartbeat, stalled_after=settings.jobs.stalled_after)
+    return ProcrastinateRunner(
+        opened(url, stack, pool_size=settings.jobs.concurrency + 3),
+        handlers,
+        concurrency=settings.jobs.concurrency,
+        pace=pace,
+    )
+
+
+def opened(url: str, stack: AsyncExitStack, *, pool_size: int) -> AsyncEngine:
+    engine = open_engine(url, pool_size=pool_size)
+    stack.push_async_callback(engine.dispose)
+    return engine
+
+
+def _parts(sessions: Sessions, storage: StorageProvider, llm: LLMProvider) -> tuple[Part, ...]:
+    async def database() -> str:
+        return f"at revision {await require_newest(sessions)}"
+
+    async def files() -> str:
+        await storage.exists("readiness")
+        return type(storage).__name__
+
+    async def model() -> str:
+        await llm.check()
+        return llm.card.reference
+
+    return (
+        Part("database", database),
+        Part("storage", files),
+        Part("model", model, needed=False),
+    )

@@ -1,0 +1,52 @@
+"""A library opened for use, and closed again: what every process does first and last."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from app.adapters.postgres.embedded import EmbeddedPostgres
+from app.adapters.postgres.migrating import migrate
+from app.bootstrap.container import Adapters, build_runner, build_services, choose_adapters
+from app.bootstrap.settings import Settings
+from app.ports.jobs import JobRunner
+from app.services import Services
+from app.worker.handlers import handlers_of
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    adapters: Adapters
+    services: Services
+    runner: JobRunner
+
+
+@asynccontextmanager
+async def database_of(settings: Settings) -> AsyncIterator[str]:
+    """The url of the database: DATABASE_URL, or an embedded Postgres under LUMINA_HOME,
+    which is started unless another process of this library runs it already."""
+    if settings.database.url is not None:
+        yield settings.database.url.get_secret_value()
+        return
+    async with EmbeddedPostgres.attach_or_start(settings.lumina.home) as server:
+        yield server.url
+
+
+@asynccontextmanager
+async def open_library(settings: Settings, *, migrating: bool) -> AsyncIterator[Library]:
+    """Everything a process needs, on a database that is there; `migrating` brings it to the
+    newest schema first. Raises BadSettings, and Unavailable when a part is missing."""
+    async with database_of(settings) as url, AsyncExitStack() as stack:
+        if migrating:
+            await asyncio.to_thread(migrate, url)
+        adapters = await choose_adapters(settings, url, stack)
+        services = build_services(adapters, settings)
+        runner = build_runner(settings, url, handlers_of(services), stack)
+        await _first_admin(settings, services)
+        yield Library(adapters, services, runner)
+
+
+async def _first_admin(settings: Settings, services: Services) -> None:
+    email, password = settings.accounts.admin_email, settings.accounts.admin_password
+    if email and password:
+        await services.accounts.ensure_first_admin(email, password.get_secret_value())

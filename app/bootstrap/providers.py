@@ -1,0 +1,107 @@
+"""A name in `.env` becomes an adapter: one line each. A new provider is a file and a line."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TypeVar
+
+from app.adapters.llm.detect import ollama_answers
+from app.adapters.llm.extractive import ExtractiveLLM
+from app.adapters.llm.ollama import OllamaLLM
+from app.adapters.llm.openai import OpenAILLM
+from app.adapters.llm.stack import dependable
+from app.adapters.recommender.tfidf import TfidfRecommender
+from app.adapters.storage.local import LocalStorage
+from app.adapters.storage.s3 import S3Storage
+from app.bootstrap.settings import BadSettings, Llm, Settings, Storage
+from app.ports.llm import LLMProvider
+from app.ports.recommender import Recommender
+from app.ports.storage import StorageProvider
+
+Choice = TypeVar("Choice")
+
+OLLAMA = "http://127.0.0.1:11434"
+LLAMA_3 = "llama3"
+OPENAI = "https://api.openai.com/v1"
+
+STORAGES: Mapping[str, Callable[[Storage, Path], StorageProvider]] = {
+    "local": lambda settings, home: LocalStorage(home / "files"),
+    "s3": lambda settings, home: _s3(settings),
+}
+
+MODELS: Mapping[str, Callable[[Llm], LLMProvider]] = {
+    "extractive": lambda settings: ExtractiveLLM(),
+    "ollama": lambda settings: OllamaLLM(
+        base_url=settings.base_url or OLLAMA,
+        model=settings.model or LLAMA_3,
+        context=settings.context,
+        timeout=settings.timeout,
+    ),
+    "openai": lambda settings: OpenAILLM(
+        base_url=settings.base_url or OPENAI,
+        model=settings.model or "gpt-4o-mini",
+        api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+        context=settings.context,
+        timeout=settings.timeout,
+    ),
+}
+
+RECOMMENDERS: Mapping[str, Callable[[], Recommender]] = {
+    "tfidf": TfidfRecommender,
+}
+
+
+def storage_named(settings: Settings, stack: AsyncExitStack) -> StorageProvider:
+    storage = _chosen("STORAGE_PROVIDER", settings.storage.provider, STORAGES)(
+        settings.storage, settings.lumina.home
+    )
+    _closed_with(stack, storage)
+    return storage
+
+
+async def model_named(settings: Settings, stack: AsyncExitStack) -> LLMProvider:
+    """The model behind its wrappers. `auto` is the Ollama at the usual address, if one
+    answers with a model, else the extractive summariser."""
+    llm = settings.llm
+    if llm.provider == "auto":
+        llm = await _found(llm)
+    model = _chosen("LLM_PROVIDER", llm.provider, MODELS)(llm)
+    _closed_with(stack, model)
+    if isinstance(model, ExtractiveLLM):
+        return model
+    return dependable(model, concurrency=llm.concurrency)
+
+
+def recommender_named(settings: Settings) -> Callable[[], Recommender]:
+    return _chosen("RECOMMENDER_PROVIDER", settings.recommender.provider, RECOMMENDERS)
+
+
+async def _found(llm: Llm) -> Llm:
+    names = await ollama_answers(llm.base_url or OLLAMA)
+    if not names:
+        return llm.model_copy(update={"provider": "extractive"})
+    model = llm.model or next((n for n in names if n.startswith(LLAMA_3)), names[0])
+    return llm.model_copy(update={"provider": "ollama", "model": model})
+
+
+def _chosen(setting: str, name: str, choices: Mapping[str, Choice]) -> Choice:
+    if name not in choices:
+        raise BadSettings(f"{setting}: {name!r} is none of {', '.join(sorted(choices))}.")
+    return choices[name]
+
+
+def _closed_with(stack: AsyncExitStack, adapter: object) -> None:
+    for name in ("close", "aclose"):
+        close: Callable[[], Awaitable[None]] | None = getattr(adapter, name, None)
+        if close is not None:
+            stack.push_async_callback(close)
+
+
+def _s3(settings: Storage) -> S3Storage:
+    return S3Storage(
+        settings.bucket,
+        endpoint=settings.endpoint,
+        access_key=settings.access_key,
+        secret_key=settings.secret_key.get_secret_value() if settings.secret_key else None,
+        region=settings.region,
+    )

@@ -1,0 +1,183 @@
+"""Everything that can be set, typed. A name in `.env` that is not here refuses to start."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.shared.errors import Invalid
+
+
+class BadSettings(Invalid):
+    """The detail says which settings, and what would work."""
+
+    code = "bad_settings"
+    title = "The settings do not make sense"
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _absent_when_empty(value: str | None) -> str | None:
+    return value or None
+
+
+def _hidden_when_empty(value: SecretStr | None) -> SecretStr | None:
+    return value if value and value.get_secret_value() else None
+
+
+# `STORAGE_ENDPOINT=` in a file means the same as leaving the line out.
+Text = Annotated[str | None, AfterValidator(_absent_when_empty)]
+Secret = Annotated[SecretStr | None, AfterValidator(_hidden_when_empty)]
+
+
+class Server(_Group):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    environment: Literal["development", "production"] = "development"
+    metrics: Literal["public", "private"] = "public"
+
+
+class Home(_Group):
+    home: Path = Path("var")
+
+
+class Database(_Group):
+    url: Secret = None
+    pool: Annotated[int, Field(ge=2, le=100)] = 10
+
+
+class Llm(_Group):
+    provider: str = "auto"
+    model: Text = None
+    base_url: Text = None
+    api_key: Secret = None
+    context: Annotated[int, Field(ge=512)] = 8192
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 2
+    timeout: Annotated[float, Field(gt=0)] = 300.0
+
+
+class Storage(_Group):
+    provider: str = "local"
+    bucket: str = "luminalib"
+    endpoint: Text = None
+    access_key: Text = None
+    secret_key: Secret = None
+    region: Text = None
+
+
+class RecommenderChoice(_Group):
+    provider: str = "tfidf"
+
+
+class Tokens(_Group):
+    secret: Secret = None
+
+
+class Accounts(_Group):
+    admin_email: Text = None
+    admin_password: Secret = None
+    password_min: Annotated[int, Field(ge=8, le=128)] = 8
+    bcrypt_rounds: Annotated[int, Field(ge=4, le=16)] = 12
+
+
+class Catalog(_Group):
+    contributors: Literal["members", "librarians"] = "members"
+    max_upload_mb: Annotated[int, Field(ge=1, le=10_000)] = 200
+
+
+class Lending(_Group):
+    days: Annotated[int, Field(ge=1, le=3650)] = 21
+    limit: Annotated[int, Field(ge=1, le=1000)] = 10
+    renewals: Annotated[int, Field(ge=0, le=100)] = 2
+
+
+class Privacy(_Group):
+    history: Literal["on", "off"] = "on"
+
+
+class Ai(_Group):
+    enabled: bool = True
+
+
+class Jobs(_Group):
+    embedded: bool = True
+    concurrency: Annotated[int, Field(ge=1, le=64)] = 2
+    heartbeat: Annotated[float, Field(gt=0)] = 5.0
+    stalled_after: Annotated[float, Field(gt=0)] = 20.0
+
+
+class Settings(BaseSettings):
+    """`LLM_BASE_URL` is `llm.base_url`: a group, then a name in it."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    server: Server = Server()
+    lumina: Home = Home()
+    database: Database = Database()
+    llm: Llm = Llm()
+    storage: Storage = Storage()
+    recommender: RecommenderChoice = RecommenderChoice()
+    tokens: Tokens = Tokens()
+    accounts: Accounts = Accounts()
+    catalog: Catalog = Catalog()
+    lending: Lending = Lending()
+    privacy: Privacy = Privacy()
+    ai: Ai = Ai()
+    jobs: Jobs = Jobs()
+
+
+# What the examples say, and what everybody tries first.
+_SAMPLES = ("change-me", "changeme", "secret", "password", "lumina", "example")
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings from the environment and `.env`; raises BadSettings in plain words."""
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        raise BadSettings("\n".join(_in_words(e) for e in error.errors())) from error
+    if settings.server.environment == "production":
+        _refuse_unsafe(settings)
+    return settings
+
+
+def _in_words(error: Any) -> str:
+    name = "_".join(str(part).upper() for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting; .env.example lists all of them."
+    return f"{name}: {error['msg']}"
+
+
+def _refuse_unsafe(settings: Settings) -> None:
+    faults = [
+        *_weak("TOKENS_SECRET", settings.tokens.secret, at_least=32, needed=True),
+        *_weak("STORAGE_SECRET_KEY", settings.storage.secret_key, at_least=8),
+        *_weak("ACCOUNTS_ADMIN_PASSWORD", settings.accounts.admin_password, at_least=12),
+    ]
+    if settings.database.url is None:
+        faults.append("DATABASE_URL: production needs a database of its own.")
+    elif any(f":{sample}@" in settings.database.url.get_secret_value() for sample in _SAMPLES):
+        faults.append("DATABASE_URL: that is a sample password.")
+    if settings.accounts.bcrypt_rounds < 10:
+        faults.append("ACCOUNTS_BCRYPT_ROUNDS: production needs 10 at least.")
+    if faults:
+        raise BadSettings("\n".join(faults))
+
+
+def _weak(name: str, secret: SecretStr | None, *, at_least: int, needed: bool = False) -> list[str]:
+    if secret is None:
+        return [f"{name}: production needs it set."] if needed else []
+    value = secret.get_secret_value()
+    if any(value.lower().startswith(sample) for sample in _SAMPLES):
+        return [f"{name}: that is a sample value."]
+    return [f"{name}: give it {at_least} characters at least."] if len(value) < at_least else []

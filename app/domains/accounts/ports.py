@@ -1,0 +1,139 @@
+"""What the accounts room needs from outside."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.domains.accounts.model import Failures, Session, SpentToken, User
+from app.ports.work import UnitOfWork
+from app.shared.pages import Page, PageRequest
+
+
+class UserRepository(ABC):
+    """Changes to what it hands out are kept when the work ends."""
+
+    @abstractmethod
+    def add(self, user: User) -> None:
+        """EmailTaken at the end of the work when the address is in use, without case."""
+
+    @abstractmethod
+    async def by_email(self, email: str) -> User | None:
+        """Whoever has this address, compared without case."""
+
+    @abstractmethod
+    async def hold(self, user_id: UUID) -> User | None:
+        """The user as they are now; nobody else holds them until the work ends."""
+
+    @abstractmethod
+    async def hold_admins(self) -> Sequence[User]:
+        """All who govern, held until the work ends, always in the same order."""
+
+    @abstractmethod
+    async def page(self, q: str | None, request: PageRequest) -> Page[User]:
+        """In the order of signing up; `q` is a part of the address or the name."""
+
+    @abstractmethod
+    async def remove(self, user: User) -> None:
+        """Erase the user and all that is only theirs; OpenLoans while something is lent."""
+
+
+class SessionRepository(ABC):
+    @abstractmethod
+    def add(self, session: Session) -> None: ...
+
+    @abstractmethod
+    async def standing(self, session_id: UUID, user_id: UUID) -> tuple[User, Session] | None:
+        """The session and whose it is, in one read."""
+
+    @abstractmethod
+    async def hold(self, refresh_hash: str) -> Session | None:
+        """The session that goes on with this token. Of many who ask at once one gets it;
+        the others wait for the end of that work and find the token exchanged."""
+
+    @abstractmethod
+    def spend(self, token: SpentToken) -> None: ...
+
+    @abstractmethod
+    async def end_robbed(self, refresh_hash: str) -> None:
+        """End the session that exchanged this token before, if there is one."""
+
+    @abstractmethod
+    async def end(self, session_id: UUID) -> None: ...
+
+    @abstractmethod
+    async def end_all(self, user_id: UUID, *, but: UUID | None = None) -> None: ...
+
+    @abstractmethod
+    async def forget_expired(self, now: datetime) -> None: ...
+
+
+class FailedSignIns(ABC):
+    """Counted by account name in lower case, whether there is such an account or not."""
+
+    @abstractmethod
+    async def of(self, account: str, *, since: datetime) -> Failures | None:
+        """The window that is running, if it began at or after `since`."""
+
+    @abstractmethod
+    async def count(self, account: str, *, now: datetime, since: datetime) -> Failures:
+        """Count one more, in a new window when the old one began before `since`. Of many
+        at once each gets its own number."""
+
+    @abstractmethod
+    async def clear(self, account: str) -> None: ...
+
+    @abstractmethod
+    async def forget(self, *, before: datetime) -> None:
+        """Drop the windows that began earlier."""
+
+
+class AccountsWork(UnitOfWork):
+    users: UserRepository
+    sessions: SessionRepository
+    failed_sign_ins: FailedSignIns
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a password was right; `renewed` is a hash to keep instead of an outdated one."""
+
+    right: bool
+    renewed: str | None = None
+
+
+class PasswordHasher(ABC):
+    """Slow on purpose. Both raise Unavailable, at once, when too many are waiting."""
+
+    @abstractmethod
+    async def hash(self, password: str) -> str:
+        """A salted hash of all of the password, whatever its length and characters."""
+
+    @abstractmethod
+    async def verify(self, password: str, kept: str | None) -> Verdict:
+        """Compare with a kept hash. None stands for an unknown user: never right, at the
+        same cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    token: str
+    expires_in: int
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    user_id: UUID
+    session_id: UUID
+
+
+class TokenIssuer(ABC):
+    @abstractmethod
+    def issue(self, claims: Claims, now: datetime) -> AccessToken: ...
+
+    @abstractmethod
+    def verify(self, token: str, now: datetime) -> Claims:
+        """What the token claims; InvalidToken for everything this issuer did not make, or
+        made too long ago."""

@@ -1,0 +1,56 @@
+from app.shared.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed, TooLarge
+
+
+class BookNotFound(NotFound):
+    code = "book_not_found"
+    title = "There is no such book"
+
+
+class DuplicateContent(Conflict):
+    code = "duplicate_content"
+    title = "The library has this very file already"
+
+
+class BookOnLoan(Conflict):
+    code = "open_loans"
+    title = "The book, or the copy, is on loan"
+
+
+class NotYourBook(Forbidden):
+    title = "Only who added the book, or a librarian, may change it"
+
+
+class MayNotContribute(Forbidden):
+    title = "Only librarians add books here"
+
+
+class ContentNotYours(Forbidden):
+    code = "not_borrowed"
+    title = "Borrow the book to read it"
+
+
+class BookChanged(PreconditionFailed):
+    title = "The book was changed in the meantime"
+
+
+class FileTooLarge(TooLarge):
+    title = "The file is larger than this library takes"
+
+
+class FileMissing(Invalid):
+    code = "file_missing"
+    title = "The form has no file"
+
+
+class SummaryNotPossible(Conflict):
+    code = "not_ingested"
+    title = "The file has not been read yet"
+
+
+class TextTooLong(TooLarge):
+    title = "The text is longer than can be summarised in one request"
+
+
+class GeneratedTextOff(Conflict):
+    code = "ai_disabled"
+    title = "This library runs without a language model"

@@ -1,0 +1,80 @@
+"""The questions this room asks a model: one function a prompt file, its only reader."""
+
+from functools import cache
+from pathlib import Path
+
+from app.ports.llm import CompletionRequest, Message
+from app.shared.fencing import fence
+from app.shared.prompt_file import Prompt, read_prompt
+
+
+@cache
+def _prompt(name: str) -> Prompt:
+    return read_prompt(Path(__file__).with_name(f"{name}.md"))
+
+
+def summarise_passage(
+    *, title: str, author: str, chapter: str, passage: str, words: int, tokens: int
+) -> CompletionRequest:
+    return _request(
+        "summarise_passage",
+        tokens,
+        book=_book(title, author),
+        chapter=fence("chapter", chapter, limit=200),
+        passage=fence("passage", passage),
+        words=str(words),
+    )
+
+
+def merge_summaries(
+    *,
+    title: str,
+    author: str,
+    part: str,
+    summaries: list[str],
+    evidence: list[str],
+    words: int,
+    tokens: int,
+) -> CompletionRequest:
+    return _request(
+        "merge_summaries",
+        tokens,
+        book=_book(title, author),
+        part=fence("part", part, limit=200),
+        parts=fence("parts", _numbered(summaries)),
+        evidence=fence("evidence", "\n".join(evidence)),
+        words=str(words),
+    )
+
+
+def present_book(
+    *, title: str, author: str, summaries: list[str], evidence: list[str], words: int, tokens: int
+) -> CompletionRequest:
+    return _request(
+        "present_book",
+        tokens,
+        book=_book(title, author),
+        parts=fence("parts", _numbered(summaries)),
+        evidence=fence("evidence", "\n".join(evidence)),
+        words=str(words),
+    )
+
+
+def _request(name: str, tokens: int, **values: str) -> CompletionRequest:
+    prompt = _prompt(name)
+    system, user = prompt.render(**values)
+    return CompletionRequest(
+        messages=[Message("system", system), Message("user", user)],
+        task=prompt.name,
+        prompt=prompt.reference,
+        output_schema=prompt.output_schema,
+        max_output_tokens=min(tokens, prompt.max_output_tokens),
+    )
+
+
+def _book(title: str, author: str) -> str:
+    return fence("book", f"{title}\nby {author}", limit=400)
+
+
+def _numbered(summaries: list[str]) -> str:
+    return "\n\n".join(f"{n}. {text}" for n, text in enumerate(summaries, start=1))

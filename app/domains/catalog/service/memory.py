@@ -1,0 +1,79 @@
+"""Where the answers of a summary tree are kept while it grows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.domains.catalog.model import SummaryNode
+from app.domains.catalog.ports import CatalogWork
+from app.ports.clock import Clock
+from app.ports.jobs import JobRun
+
+
+class RunEnded(Exception):
+    """The run was cancelled, or another one has taken its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The run that may write the summary of a book."""
+
+    book_id: UUID
+    run: UUID
+
+
+class NodeMemory:
+    """Keeps each answer in a transaction of its own, together with the progress of the
+    claimed summary. Raises RunEnded once the claim is void: that answer was the last."""
+
+    def __init__(
+        self,
+        *,
+        begin: Callable[[], CatalogWork],
+        clock: Clock,
+        run: JobRun | None,
+        planned: int,
+        claim: Claim | None,
+    ) -> None:
+        self._begin = begin
+        self._clock = clock
+        self._run = run
+        self._planned = planned
+        self._claim = claim
+        self._done = 0
+        self.asked = 0
+
+    async def recall(self, keys: Sequence[str]) -> Mapping[str, SummaryNode]:
+        async with self._begin() as work:
+            known = await work.nodes.find(keys)
+            self._done += sum(key in known for key in keys)
+            await self._advance(work)
+        await self._report()
+        return known
+
+    async def keep(self, node: SummaryNode) -> None:
+        self._done += 1
+        self.asked += 1
+        async with self._begin() as work:
+            await work.nodes.keep(node, self._clock.now())
+            await self._advance(work)
+        await self._report()
+
+    async def _advance(self, work: CatalogWork) -> None:
+        claim = self._claim
+        if claim and not await work.summaries.advance(claim.book_id, claim.run, self._done):
+            raise RunEnded
+
+    async def _report(self) -> None:
+        if self._run:
+            await self._run.report(self._done, self._planned)
+
+
+class NoMemory:
+    """For what is quickly made again."""
+
+    async def recall(self, keys: Sequence[str]) -> Mapping[str, SummaryNode]:
+        return {}
+
+    async def keep(self, node: SummaryNode) -> None:
+        return None

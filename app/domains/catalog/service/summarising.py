@@ -1,0 +1,260 @@
+"""Summaries of whole books, made in the background and never waited for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.domains.accounts.model import User
+from app.domains.catalog.errors import (
+    GeneratedTextOff,
+    NotYourBook,
+    SummaryNotPossible,
+)
+from app.domains.catalog.jobs import SummariseBook, SummariseText
+from app.domains.catalog.model import Book, ChapterText, Presentation, Summary
+from app.domains.catalog.ports import CatalogWork
+from app.domains.catalog.service.memory import Claim, NodeMemory, NoMemory, RunEnded
+from app.domains.catalog.service.outline import (
+    Budget,
+    Section,
+    estimated_tokens,
+    questions_for,
+    sections_of,
+)
+from app.domains.catalog.service.tree import Memory, SummaryTree
+from app.ports.clock import Clock
+from app.ports.jobs import JobRun
+from app.ports.llm import LLMProvider, ModelUnavailable
+from app.ports.storage import StorageProvider
+from app.shared.errors import LibraryError
+from app.shared.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A summary made at once, or the job that will make it."""
+
+    presentation: dict[str, Any] | None
+    job_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What one run reads."""
+
+    book: Book
+    run: UUID
+    sections: list[Section]
+    shown: bool
+
+
+class SummaryService:
+    def __init__(
+        self,
+        *,
+        begin: Callable[[], CatalogWork],
+        storage: StorageProvider,
+        llm: LLMProvider,
+        stand_in: LLMProvider,
+        clock: Clock,
+        enabled: bool,
+    ) -> None:
+        self._begin = begin
+        self._storage = storage
+        self._llm = llm
+        self._stand_in = stand_in
+        self._clock = clock
+        self._enabled = enabled
+
+    async def summary_of(self, book_id: UUID) -> Summary:
+        """The summary as it stands; never waits for a model. Raises BookNotFound."""
+        async with self._begin() as work:
+            await work.books.get(book_id)
+            summary = await work.summaries.find(book_id)
+        if not self._enabled:
+            return _none(book_id, self._clock.now(), "cancelled")
+        return summary or Summary.pending(book_id, new_id(), self._clock.now())
+
+    async def make_anew(self, actor: User, book_id: UUID) -> UUID:
+        """Ask for the summary once more; the id of the job. What was answered already is
+        not asked again. Raises SummaryNotPossible before the file has been read."""
+        self._require_model()
+        async with self._begin() as work:
+            book = await self._changeable(work, actor, book_id)
+            return await self._start_over(work, book, actor)
+
+    async def cancel(self, actor: User, book_id: UUID) -> None:
+        """Stop the running summary; what was shown before stays."""
+        async with self._begin() as work:
+            await self._changeable(work, actor, book_id)
+            summary = await work.summaries.find(book_id, for_change=True)
+            if summary and summary.status in ("pending", "running"):
+                summary.cancel(new_id(), self._clock.now())
+
+    async def generate_for_book(self, actor: User, book_id: UUID) -> Generated:
+        """The book's summary if there is one, else the job that makes it."""
+        self._require_model()
+        async with self._begin() as work:
+            book = await work.books.get(book_id, for_change=True)
+            summary = await work.summaries.find(book_id)
+            if summary and summary.status == "ready":
+                return Generated(summary.presentation)
+            if summary and summary.status in ("pending", "running"):
+                job = await work.jobs.enqueue(SummariseBook(book_id), owner=actor.id)
+                return Generated(None, job)
+            if not book.may_be_changed_by(actor):
+                raise NotYourBook("Its summary was stopped; who added the book may start it.")
+            return Generated(None, await self._start_over(work, book, actor))
+
+    async def generate_for_text(self, actor: User, *, content: str, title: str) -> Generated:
+        """Summarise a text at once when it fits one question, else by a job."""
+        self._require_model()
+        if estimated_tokens(content) <= Budget.for_window(self._llm.card.context).passage:
+            return Generated(asdict(await self._present_text(content, title)))
+        key = f"texts/{new_id()}"
+        async with self._begin() as work:
+            await work.files.announce(key, self._clock.now())
+        await self._storage.write(key, _once(content.encode()))
+        async with self._begin() as work:
+            return Generated(
+                None, await work.jobs.enqueue(SummariseText(key, title), owner=actor.id)
+            )
+
+    async def summarise_text(self, storage_key: str, title: str, run: JobRun) -> dict[str, Any]:
+        """The handler of SummariseText; the text itself is swept away a day later."""
+        chunks = [chunk async for chunk in await self._storage.read(storage_key)]
+        content = b"".join(chunks).decode()
+        presentation = await self._present_text(content, title, run)
+        return presentation_reply(asdict(presentation))
+
+    async def summarise(self, book_id: UUID, run: JobRun) -> dict[str, Any]:
+        """The handler of SummariseBook. A reader sees an extractive summary within seconds,
+        and the model's once it is there; while the model is away the job waits."""
+        task = await self._take_up(book_id)
+        if task is None:
+            return {"skipped": True}
+        try:
+            await self._show_stand_in(task)
+            return await self._read_whole(task, run)
+        except RunEnded:
+            return {"cancelled": True}
+        except ModelUnavailable as error:
+            await self._note(task, error, waiting=True)
+            raise
+        except Exception as error:
+            await self._note(task, error, waiting=False)
+            raise
+
+    async def _take_up(self, book_id: UUID) -> _Task | None:
+        async with self._begin() as work:
+            book = await work.books.get(book_id)
+            summary = await work.summaries.find(book_id)
+            chapters = await work.texts.chapters(book_id)
+        if summary is None or summary.status in ("cancelled", "ready") or not chapters:
+            return None
+        sections = await asyncio.to_thread(self._sections, chapters)
+        return _Task(book, summary.run, sections, summary.presentation is not None)
+
+    def _sections(self, chapters: Sequence[ChapterText]) -> list[Section]:
+        return sections_of(chapters, Budget.for_window(self._llm.card.context))
+
+    async def _show_stand_in(self, task: _Task) -> None:
+        if task.shown or self._llm.card.provider == self._stand_in.card.provider:
+            return
+        tree = self._tree(task.book.title, task.book.author, self._stand_in, NoMemory())
+        presentation = await tree.present(task.sections)
+        async with self._begin() as work:
+            summary = await self._mine(work, task)
+            summary.show(asdict(replace(presentation, degraded=True)), self._clock.now())
+
+    async def _read_whole(self, task: _Task, run: JobRun) -> dict[str, Any]:
+        budget = Budget.for_window(self._llm.card.context)
+        planned = questions_for(task.sections, budget.fan_in)
+        async with self._begin() as work:
+            (await self._mine(work, task)).begin(self._clock.now(), planned=planned)
+        memory = self._memory(run, planned, Claim(task.book.id, task.run))
+        tree = self._tree(task.book.title, task.book.author, self._llm, memory)
+        presentation = await tree.present(task.sections)
+        async with self._begin() as work:
+            summary = await self._mine(work, task)
+            summary.show(asdict(presentation), self._clock.now())
+            summary.finish(self._clock.now())
+            await work.nodes.use(task.book.id, tree.keys)
+        await run.report(planned, planned)
+        return {"nodes": planned, "asked": memory.asked, "degraded": presentation.degraded}
+
+    async def _note(self, task: _Task, error: Exception, *, waiting: bool) -> None:
+        code = error.code if isinstance(error, LibraryError) else "internal_error"
+        detail = error.detail if isinstance(error, LibraryError) else "The summary failed."
+        async with self._begin() as work:
+            summary = await work.summaries.find(task.book.id, for_change=True)
+            if summary and summary.run == task.run:
+                put = summary.wait if waiting else summary.fail
+                put(self._clock.now(), {"code": code, "detail": detail})
+
+    async def _mine(self, work: CatalogWork, task: _Task) -> Summary:
+        summary = await work.summaries.find(task.book.id, for_change=True)
+        if summary is None or summary.run != task.run or summary.status == "cancelled":
+            raise RunEnded
+        return summary
+
+    async def _start_over(self, work: CatalogWork, book: Book, actor: User) -> UUID:
+        summary = await work.summaries.find(book.id, for_change=True)
+        if summary is None:
+            raise SummaryNotPossible("The summary starts by itself once the file is read.")
+        summary.start_over(new_id(), self._clock.now(), forget=False)
+        return await work.jobs.enqueue(SummariseBook(book.id), owner=actor.id)
+
+    async def _changeable(self, work: CatalogWork, actor: User, book_id: UUID) -> Book:
+        book = await work.books.get(book_id, for_change=True)
+        if not book.may_be_changed_by(actor):
+            raise NotYourBook
+        return book
+
+    async def _present_text(
+        self, content: str, title: str, run: JobRun | None = None
+    ) -> Presentation:
+        chapter = ChapterText(0, title, 0, len(content), None, content)
+        sections = await asyncio.to_thread(self._sections, [chapter])
+        planned = questions_for(sections, Budget.for_window(self._llm.card.context).fan_in)
+        try:
+            tree = self._tree(title, "", self._llm, self._memory(run, planned))
+            return await tree.present(sections)
+        except ModelUnavailable:
+            if run is not None:
+                raise
+            tree = self._tree(title, "", self._stand_in, NoMemory())
+            return replace(await tree.present(sections), degraded=True)
+
+    def _tree(self, title: str, author: str, llm: LLMProvider, memory: Memory) -> SummaryTree:
+        return SummaryTree(
+            title=title, author=author, llm=llm, stand_in=self._stand_in, memory=memory
+        )
+
+    def _memory(self, run: JobRun | None, planned: int, claim: Claim | None = None) -> NodeMemory:
+        return NodeMemory(
+            begin=self._begin, clock=self._clock, run=run, planned=planned, claim=claim
+        )
+
+    def _require_model(self) -> None:
+        if not self._enabled:
+            raise GeneratedTextOff
+
+
+def presentation_reply(presentation: dict[str, Any]) -> dict[str, Any]:
+    """{summary, source} of a stored presentation."""
+    source = {key: presentation[key] for key in ("provider", "model", "prompt", "degraded")}
+    return {"summary": presentation["summary"], "source": source}
+
+
+def _none(book_id: UUID, at: datetime, status: str) -> Summary:
+    summary = Summary.pending(book_id, new_id(), at)
+    summary.status = status
+    return summary
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data

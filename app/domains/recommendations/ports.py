@@ -1,0 +1,53 @@
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from uuid import UUID
+
+from app.domains.recommendations.model import Deed, Feedback, Preferences, Showing
+from app.ports.recommender import Item
+from app.ports.work import UnitOfWork
+
+
+class PreferencesRepository(ABC):
+    @abstractmethod
+    async def of(self, user_id: UUID) -> Preferences | None: ...
+
+    @abstractmethod
+    async def put(self, preferences: Preferences) -> None:
+        """Replace what the reader said before."""
+
+
+class ShowingRepository(ABC):
+    @abstractmethod
+    async def add(self, showing: Showing) -> None: ...
+
+    @abstractmethod
+    async def find(self, showing_id: UUID, user_id: UUID) -> Showing | None:
+        """The showing, if it was this reader's."""
+
+    @abstractmethod
+    async def note(self, feedback: Feedback) -> None: ...
+
+    @abstractmethod
+    async def dismissed_by(self, user_id: UUID) -> set[UUID]:
+        """The books the reader never wants to be shown again."""
+
+
+class ReadingRepository(ABC):
+    """What readers did, and what there is to read, as a model may know it."""
+
+    @abstractmethod
+    async def revision(self) -> str:
+        """Changes whenever `items` would."""
+
+    @abstractmethod
+    async def items(self) -> Sequence[Item]: ...
+
+    @abstractmethod
+    async def deeds_of(self, user_id: UUID) -> Sequence[Deed]:
+        """What the reader did with books: loans, reviews and feedback."""
+
+
+class RecommendationsWork(UnitOfWork):
+    preferences: PreferencesRepository
+    showings: ShowingRepository
+    reading: ReadingRepository

@@ -1,0 +1,3 @@
+from app.domains.reviews.service.reviewing import ReviewsService
+
+__all__ = ["ReviewsService"]

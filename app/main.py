@@ -1,0 +1,194 @@
+"""Opens the doors: one function a process."""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+import uvicorn
+from typing_extensions import override
+
+from app.adapters.postgres.migrating import migrate
+from app.api.application import create_api
+from app.api.gate import MEBIBYTE, Limits
+from app.bootstrap.library import Library, database_of, open_library
+from app.bootstrap.settings import Settings, read_settings
+from app.domains.accounts.model import Role, User
+
+_BACKLOG = 512
+
+
+def configured(*, host: str | None = None, port: int | None = None) -> Settings:
+    """The settings, with what was said on the command line; raises BadSettings."""
+    settings = read_settings()
+    said = {"host": host, "port": port}
+    server = settings.server.model_copy(update={k: v for k, v in said.items() if v is not None})
+    return settings.model_copy(update={"server": server})
+
+
+async def serve(settings: Settings) -> None:
+    """The HTTP door, with the worker in the same process unless JOBS_EMBEDDED=false."""
+    _log_to_stderr()
+    migrating = settings.server.environment == "development"
+    async with open_library(settings, migrating=migrating) as library, _working(library, settings):
+        await library.services.ingestion.schedule_sweep()
+        server = _Server(_uvicorn(library, settings))
+        with _on_signal(server.stop):
+            announcing = asyncio.create_task(_announce(server, library, settings))
+            await server.serve()
+            announcing.cancel()
+
+
+async def work(settings: Settings) -> None:
+    """The door for time: run jobs until told to stop."""
+    _log_to_stderr()
+    async with open_library(settings, migrating=False) as library:
+        running = asyncio.create_task(library.runner.run())
+        with _on_signal(running.cancel), suppress(asyncio.CancelledError):
+            await running
+
+
+async def migrate_database(settings: Settings) -> None:
+    async with database_of(settings) as url:
+        await asyncio.to_thread(migrate, url)
+
+
+async def create_admin(settings: Settings, email: str, password: str) -> User:
+    async with open_library(settings, migrating=True) as library:
+        return await library.services.accounts.create_admin(email, password)
+
+
+async def grant(settings: Settings, email: str, role: Role) -> User:
+    async with open_library(settings, migrating=True) as library:
+        return await library.services.accounts.grant(email, role)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us, so that a stop also closes what stands behind the server."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.servers:
+            self.listening.set()
+
+    @override
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        # Asked twice, it does not wait for the last answers any more.
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    @property
+    def address(self) -> str:
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _uvicorn(library: Library, settings: Settings) -> uvicorn.Config:
+    api = create_api(
+        library.services,
+        limits=Limits(upload=settings.catalog.max_upload_mb * MEBIBYTE),
+        kick=library.runner.kick if settings.jobs.embedded else _elsewhere,
+        public_metrics=settings.server.metrics == "public",
+    )
+    return uvicorn.Config(
+        api,
+        host=settings.server.host,
+        port=settings.server.port,
+        http="h11",
+        h11_max_incomplete_event_size=16 * 1024,
+        limit_concurrency=_BACKLOG,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=10,
+        server_header=False,
+        access_log=False,
+        log_level="warning",
+    )
+
+
+async def _elsewhere() -> None:
+    """The jobs are run by other processes, which the database has told already."""
+
+
+@asynccontextmanager
+async def _working(library: Library, settings: Settings) -> AsyncIterator[None]:
+    if not settings.jobs.embedded:
+        yield
+        return
+    running = asyncio.create_task(library.runner.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+@contextmanager
+def _on_signal(stop: object) -> Iterator[None]:
+    """Call `stop` on SIGINT and SIGTERM."""
+    assert callable(stop)
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        if sys.platform == "win32":
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+        else:
+            loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in signals if sys.platform != "win32" else ():
+            loop.remove_signal_handler(number)
+
+
+async def _announce(server: _Server, library: Library, settings: Settings) -> None:
+    await server.listening.wait()
+    lines = [
+        f"LuminaLib listens on {server.address} - try it at {server.address}/docs",
+        f"It keeps books and readers in {_where(settings)}",
+        f"Summaries are made by {_who(library, settings)}",
+        _better(library, settings),
+        "Ctrl-C stops it; nothing acknowledged is lost, and unfinished work goes on next time.",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _where(settings: Settings) -> str:
+    home = settings.lumina.home.resolve()
+    database = "its own Postgres there" if settings.database.url is None else "DATABASE_URL"
+    files = "" if settings.storage.provider == "local" else f", files in {settings.storage.bucket}"
+    return f"{home} ({database}{files})"
+
+
+def _who(library: Library, settings: Settings) -> str:
+    if not settings.ai.enabled:
+        return "nobody: AI_ENABLED=false"
+    card = library.adapters.llm.card
+    return f"{card.provider} ({card.model}, window of {card.context:,} tokens)"
+
+
+def _better(library: Library, settings: Settings) -> str:
+    if library.adapters.llm.card.provider != "extractive":
+        return "Another model: set LLM_PROVIDER and LLM_MODEL in .env (see .env.example)"
+    if settings.llm.provider == "auto":
+        return "A better one: start Ollama, `ollama pull llama3`, and start the library again"
+    return "A better one: LLM_PROVIDER=ollama or openai in .env (see .env.example)"
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )

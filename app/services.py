@@ -1,0 +1,35 @@
+"""Everything the library can do, in one typed bundle."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from app.domains.accounts.service import AccountsService
+from app.domains.catalog.service import IngestionService, ShelvingService, SummaryService
+from app.domains.lending.service import LendingService
+from app.domains.recommendations.service import RecommendationsService
+from app.domains.reviews.service import ReviewsService
+from app.ports.jobs import JobBoard
+from app.ports.replies import ReplyMemory
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part the library needs to be ready: `check` returns what to say of it, or raises."""
+
+    name: str
+    check: Callable[[], Awaitable[str]]
+    needed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    accounts: AccountsService
+    shelving: ShelvingService
+    ingestion: IngestionService
+    summaries: SummaryService
+    lending: LendingService
+    reviews: ReviewsService
+    recommendations: RecommendationsService
+    jobs: JobBoard
+    replies: ReplyMemory
+    parts: tuple[Part, ...]

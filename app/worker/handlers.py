@@ -1,0 +1,56 @@
+"""The door for time: each kind of job and the service method that does it."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from app.domains.catalog.jobs import (
+    DiscardFile,
+    ReadFile,
+    SummariseBook,
+    SummariseText,
+    SweepOrphans,
+)
+from app.domains.reviews.jobs import RefreshConsensus, RereadReviews
+from app.ports.jobs import Handler, JobRun
+from app.services import Services
+
+Arguments = Mapping[str, Any]
+Result = Mapping[str, Any] | None
+
+
+def handlers_of(services: Services) -> dict[str, Handler]:
+    """One handler a kind; all of them may run again for the same job."""
+
+    async def read_file(arguments: Arguments, run: JobRun) -> Result:
+        return await services.ingestion.read_file(UUID(arguments["book_id"]), run)
+
+    async def summarise_book(arguments: Arguments, run: JobRun) -> Result:
+        return await services.summaries.summarise(UUID(arguments["book_id"]), run)
+
+    async def summarise_text(arguments: Arguments, run: JobRun) -> Result:
+        return await services.summaries.summarise_text(
+            arguments["storage_key"], arguments["title"], run
+        )
+
+    async def discard_file(arguments: Arguments, run: JobRun) -> Result:
+        await services.shelving.discard_stored(arguments["storage_key"])
+        return None
+
+    async def sweep_orphans(arguments: Arguments, run: JobRun) -> Result:
+        await services.accounts.forget_expired()
+        return await services.ingestion.sweep()
+
+    async def refresh_consensus(arguments: Arguments, run: JobRun) -> Result:
+        await services.reviews.refresh_consensus(UUID(arguments["book_id"]), run)
+        return None
+
+    return {
+        ReadFile.kind: read_file,
+        SummariseBook.kind: summarise_book,
+        SummariseText.kind: summarise_text,
+        DiscardFile.kind: discard_file,
+        SweepOrphans.kind: sweep_orphans,
+        RefreshConsensus.kind: refresh_consensus,
+        RereadReviews.kind: refresh_consensus,
+    }

@@ -1,0 +1,182 @@
+import asyncio
+
+import pytest
+
+from app.adapters.llm.breaking import BreakingLLM
+from app.adapters.llm.http import ServerBusy
+from app.adapters.llm.limiting import LimitingLLM
+from app.adapters.llm.pieces import close
+from app.adapters.llm.repairing import RepairingLLM
+from app.adapters.llm.retrying import RetryingLLM
+from app.ports.llm import (
+    CompletionRequest,
+    ContextOverflow,
+    LLMProvider,
+    Message,
+    ModelFailure,
+    ModelRefused,
+    ModelUnavailable,
+    StructureBroken,
+)
+from tests.fakes.llm import Line, ScriptedLLM
+
+ASK = CompletionRequest([Message("user", "Who lights the lamp?")], task="ask", prompt="ask@1")
+STRUCTURED = CompletionRequest(
+    [Message("user", "Who?")],
+    task="ask",
+    prompt="ask@1",
+    output_schema={
+        "type": "object",
+        "required": ["name"],
+        "properties": {"name": {"type": "string", "minLength": 1}},
+    },
+)
+
+
+class Hours:
+    """A clock that only moves when somebody sleeps on it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def retrying(model: LLMProvider, hours: Hours, attempts: int = 4) -> RetryingLLM:
+    return RetryingLLM(model, attempts=attempts, sleep=hours.sleep, clock=hours, jitter=lambda: 1.0)
+
+
+async def test_an_unavailable_model_is_asked_exactly_as_often_as_allowed() -> None:
+    model, hours = ScriptedLLM(lambda _: ModelUnavailable()), Hours()
+    with pytest.raises(ModelUnavailable):
+        await retrying(model, hours).complete(ASK)
+    assert len(model.requests) == 4
+    assert hours.slept == [0.5, 1.0, 2.0]
+
+
+async def test_a_model_that_comes_back_is_asked_no_more() -> None:
+    model, hours = ScriptedLLM([ModelUnavailable(), "Martha.", "Nobody."]), Hours()
+    assert (await retrying(model, hours).complete(ASK)).text == "Martha."
+    assert len(model.requests) == 2
+
+
+@pytest.mark.parametrize("failure", [ContextOverflow(), ModelRefused(), StructureBroken()])
+async def test_what_would_fail_again_is_not_asked_again(failure: ModelFailure) -> None:
+    model, hours = ScriptedLLM([failure, "Martha."]), Hours()
+    with pytest.raises(type(failure)):
+        await retrying(model, hours).complete(ASK)
+    assert hours.slept == []
+
+
+async def test_the_wait_is_at_least_what_the_server_asked_for() -> None:
+    model, hours = ScriptedLLM([ServerBusy(retry_after=7), "Martha."]), Hours()
+    await retrying(model, hours).complete(ASK)
+    assert hours.slept == [7.5]
+
+
+async def test_no_wait_reaches_behind_the_deadline() -> None:
+    model, hours = ScriptedLLM([ServerBusy(retry_after=400), "Martha."]), Hours()
+    with pytest.raises(ModelUnavailable):
+        await retrying(model, hours).complete(ASK)
+    assert hours.slept == []
+
+
+async def test_later_attempts_get_what_is_left_of_the_deadline() -> None:
+    model, hours = ScriptedLLM([ServerBusy(retry_after=100), "Martha."]), Hours()
+    await retrying(model, hours).complete(ASK)
+    assert [r.deadline for r in model.requests] == [300.0, 199.5]
+
+
+async def test_a_stream_is_retried_before_its_first_piece() -> None:
+    model, hours = ScriptedLLM([ModelUnavailable(), "Martha does."]), Hours()
+    pieces = await retrying(model, hours).stream(ASK)
+    assert "".join([piece async for piece in pieces]) == "Martha does."
+
+
+async def test_not_more_answers_are_under_way_than_allowed() -> None:
+    model = ScriptedLLM(lambda _: "Martha.", delay=0.05)
+    limited = LimitingLLM(model, concurrency=2)
+    asking = [asyncio.create_task(limited.complete(ASK)) for _ in range(5)]
+    await asyncio.sleep(0.02)
+    assert len(model.requests) == 2
+    assert [a.text for a in await asyncio.gather(*asking)] == ["Martha."] * 5
+
+
+async def test_a_stream_holds_its_place_until_it_is_closed() -> None:
+    model = ScriptedLLM(lambda _: "Martha lights it.")
+    limited = LimitingLLM(model, concurrency=1)
+    pieces = await limited.stream(ASK)
+    waiting = asyncio.create_task(limited.complete(ASK))
+    await asyncio.sleep(0.02)
+    assert not waiting.done()
+    await close(pieces)
+    assert (await waiting).text
+
+
+async def test_a_model_that_keeps_failing_is_left_alone_for_a_while() -> None:
+    fake, hours = ScriptedLLM(lambda _: ModelUnavailable()), Hours()
+    model = BreakingLLM(fake, failures=3, pause=30.0, clock=hours)
+    for _ in range(5):
+        with pytest.raises(ModelUnavailable):
+            await model.complete(ASK)
+    assert len(fake.requests) == 3
+    hours.now = 31.0
+    for _ in range(2):
+        with pytest.raises(ModelUnavailable):
+            await model.complete(ASK)
+    assert len(fake.requests) == 4
+
+
+async def test_one_good_answer_closes_the_circuit() -> None:
+    script: list[Line] = [*[ModelUnavailable()] * 3, "Martha.", "Martha."]
+    hours = Hours()
+    model = BreakingLLM(ScriptedLLM(script), failures=3, pause=30.0, clock=hours)
+    for _ in range(3):
+        with pytest.raises(ModelUnavailable):
+            await model.complete(ASK)
+    with pytest.raises(ModelUnavailable) as refused:
+        await model.complete(ASK)
+    assert refused.value.retry_after == 30
+    hours.now = 31.0
+    assert [(await model.complete(ASK)).text for _ in range(2)] == ["Martha."] * 2
+
+
+async def test_only_one_probe_goes_to_a_model_in_doubt() -> None:
+    fake = ScriptedLLM(lambda _: ModelUnavailable())
+    hours = Hours()
+    model = BreakingLLM(fake, failures=1, pause=30.0, clock=hours)
+    with pytest.raises(ModelUnavailable):
+        await model.complete(ASK)
+    hours.now, fake.delay = 31.0, 0.05
+    await asyncio.gather(*(model.complete(ASK) for _ in range(3)), return_exceptions=True)
+    assert len(fake.requests) == 2
+
+
+async def test_refusals_of_a_request_do_not_open_the_circuit() -> None:
+    model = BreakingLLM(ScriptedLLM(lambda _: ContextOverflow()), failures=3)
+    for _ in range(5):
+        with pytest.raises(ContextOverflow):
+            await model.complete(ASK)
+
+
+async def test_a_repair_shows_the_model_its_mistake() -> None:
+    fake = ScriptedLLM(["Martha", {"name": "Martha"}])
+    answer = await RepairingLLM(fake).complete(STRUCTURED)
+    assert answer.parsed == {"name": "Martha"}
+    said = fake.requests[1].messages
+    assert [m.role for m in said] == ["user", "assistant", "user"]
+    assert said[1].content == "Martha"
+    assert "not JSON" in said[2].content
+
+
+async def test_a_repair_that_does_not_fit_the_window_is_a_broken_structure() -> None:
+    fake = ScriptedLLM(["x" * 3000], context=600)
+    with pytest.raises(StructureBroken):
+        await RepairingLLM(fake).complete(STRUCTURED)
+    assert len(fake.requests) == 1

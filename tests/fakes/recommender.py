@@ -1,0 +1,95 @@
+"""A recommender one can check by hand: it counts what two books have in common."""
+
+from collections.abc import Collection, Iterator, Mapping
+from uuid import UUID
+
+from typing_extensions import override
+
+from app.ports.recommender import (
+    Item,
+    Profile,
+    Reason,
+    Recommendation,
+    Recommender,
+    Snapshot,
+)
+
+Contributions = list[tuple[float, Reason]]
+
+
+class OverlapRecommender(Recommender):
+    """One point for each genre, author and tag shared, times the weight of who shares it."""
+
+    name = "overlap"
+
+    def __init__(self) -> None:
+        self._items: Mapping[UUID, Item] = {}
+
+    @override
+    def fit(self, snapshot: Snapshot) -> None:
+        by_popularity = sorted(snapshot.items, key=lambda item: (-item.popularity, item.id))
+        self._items = {item.id: item for item in by_popularity}
+
+    @override
+    def recommend(
+        self, profile: Profile, exclude: Collection[UUID], k: int
+    ) -> list[Recommendation]:
+        candidates = [item for item in self._items.values() if item.id not in exclude]
+        judged = [(item, self._judge(item, profile)) for item in candidates]
+        # Sorting keeps the order of popularity among equals.
+        judged.sort(key=lambda pair: -_total(pair[1]))
+        return [_answer(item, found) for item, found in judged[: max(k, 0)]]
+
+    @override
+    def similar(self, item_id: UUID, k: int) -> list[Recommendation]:
+        if item_id not in self._items:
+            return []
+        found = self.recommend(Profile(items={item_id: 1.0}), {item_id}, k)
+        return [answer for answer in found if answer.score > 0]
+
+    def _judge(self, item: Item, profile: Profile) -> Contributions:
+        return [*self._history(item, profile), *_tastes(item, profile)]
+
+    def _history(self, item: Item, profile: Profile) -> Iterator[tuple[float, Reason]]:
+        for item_id, weight in profile.items.items():
+            other = self._items.get(item_id)
+            if other is None or (other.id == item.id and weight > 0):
+                continue
+            shared = len(_names(item) & _names(other))
+            yield weight * shared, Reason("because_you_borrowed", item_id=item_id)
+
+
+def _names(item: Item) -> set[tuple[str, str]]:
+    return {
+        *(("author", name.lower()) for name in [item.author] if name),
+        *(("genre", name.lower()) for name in item.genres),
+        *(("tag", name.lower()) for name in item.tags),
+    }
+
+
+def _tastes(item: Item, profile: Profile) -> Contributions:
+    genres = [
+        (profile.genres.get(name.lower(), 0.0), Reason("you_like_genre", value=name))
+        for name in item.genres
+    ]
+    tags = [
+        (profile.tags.get(name.lower(), 0.0), Reason("you_like_genre", value=name))
+        for name in item.tags
+    ]
+    author = profile.authors.get(item.author.lower(), 0.0)
+    # A language is no reason to read a book, only one not to.
+    language = min(profile.languages.get((item.language or "").lower(), 0.0), 0.0)
+    liked = (author, Reason("you_like_author", value=item.author))
+    return [*genres, *tags, liked, (100 * language, Reason("popular"))]
+
+
+def _total(found: Contributions) -> float:
+    return sum(weight for weight, _ in found)
+
+
+def _answer(item: Item, found: Contributions) -> Recommendation:
+    total = _total(found)
+    if total <= 0:
+        return Recommendation(item.id, 0.0, (Reason("popular"),))
+    strongest = sorted((pair for pair in found if pair[0] > 0), key=lambda pair: -pair[0])
+    return Recommendation(item.id, total, tuple(reason for _, reason in strongest[:3]))

@@ -1,0 +1,71 @@
+"""A storage in a dictionary."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from typing_extensions import override
+
+from app.adapters.storage.streams import Tally, check_key
+from app.ports.storage import (
+    ByteRange,
+    ObjectMissing,
+    StorageProvider,
+    StorageUnavailable,
+    StoredObject,
+)
+from app.shared.errors import RangeNotSatisfiable
+
+CHUNK_SIZE = 64 << 10
+
+
+class InMemoryStorage(StorageProvider):
+    """Keeps its objects in `objects`; answers nothing while `down`."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.down = False
+
+    @override
+    async def write(self, key: str, stream: AsyncIterator[bytes]) -> StoredObject:
+        await self._answer(key)
+        tally = Tally()
+        content = bytearray()
+        async for chunk in stream:
+            tally.add(chunk)
+            content += chunk
+        await self._answer(key)
+        self.objects[key] = bytes(content)
+        return tally.total
+
+    @override
+    async def read(self, key: str, part: ByteRange | None = None) -> AsyncIterator[bytes]:
+        await self._answer(key)
+        if key not in self.objects:
+            raise ObjectMissing
+        content = self.objects[key]
+        if part is None:
+            return _chunks(content)
+        if part.start >= len(content):
+            raise RangeNotSatisfiable
+        return _chunks(content[part.start : part.end + 1])
+
+    @override
+    async def delete(self, key: str) -> None:
+        await self._answer(key)
+        self.objects.pop(key, None)
+
+    @override
+    async def exists(self, key: str) -> bool:
+        await self._answer(key)
+        return key in self.objects
+
+    async def _answer(self, key: str) -> None:
+        check_key(key)
+        await asyncio.sleep(0)  # others get their turn here, as with any real store
+        if self.down:
+            raise StorageUnavailable
+
+
+async def _chunks(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), CHUNK_SIZE):
+        yield content[start : start + CHUNK_SIZE]
