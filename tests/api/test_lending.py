@@ -1,12 +1,9 @@
-from collections.abc import Awaitable, Callable
-from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-SignIn = Callable[[str], Awaitable[dict[str, str]]]
-Shelve = Callable[..., Awaitable[dict[str, Any]]]
+from tests.api.conftest import Shelve, SignIn
 
 
 async def test_a_book_is_borrowed_renewed_and_returned(
@@ -74,7 +71,7 @@ async def test_a_reader_sees_their_loans(
     api: httpx.AsyncClient, sign_in: SignIn, shelve: Shelve
 ) -> None:
     reader, other = await sign_in("ada"), await sign_in("grace")
-    books = [await shelve() for _ in range(3)]
+    books = [await shelve(title) for title in ("One", "Two", "Three")]
     for book in books:
         await api.post(f"/books/{book['id']}/borrow", headers=reader)
     await api.post(f"/books/{books[0]['id']}/return", headers=reader)

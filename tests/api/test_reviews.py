@@ -1,14 +1,10 @@
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-SignIn = Callable[[str], Awaitable[dict[str, str]]]
-Shelve = Callable[..., Awaitable[dict[str, Any]]]
-Drain = Callable[[], Awaitable[None]]
-Headers = dict[str, str]
+from tests.api.conftest import Drain, Headers, Shelve, SignIn
 
 OPINION = {"rating": 4, "text": "The plot is brilliant. The ending is terrible."}
 

@@ -456,7 +456,7 @@ async def _terminate_all(world: SqlWorld) -> None:
 
 
 async def _until_someone_listens(world: SqlWorld) -> None:
-    heard = "SELECT FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND pid <> pg_backend_pid()"
+    heard = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND pid <> pg_backend_pid()"
     while not await world.execute(heard):  # noqa: ASYNC110
         await asyncio.sleep(0.02)
 

@@ -14,13 +14,13 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    insert,
     literal,
     or_,
     select,
     text,
     tuple_,
 )
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import override
 
@@ -77,10 +77,9 @@ class SqlBookRepository(BookRepository):
     async def stock(self, book_id: UUID, count: int) -> None:
         gone = (copies.c.book_id == book_id) & (copies.c.number > count)
         await self._session.execute(delete(copies).where(gone))
-        numbers = func.generate_series(1, count).table_valued("number")
-        have = exists().where(copies.c.book_id == book_id, copies.c.number == numbers.c.number)
-        missing = select(literal(book_id), numbers.c.number).where(~have)
-        await self._session.execute(insert(copies).from_select(["book_id", "number"], missing))
+        number = func.generate_series(1, count).column_valued("number")
+        wanted = upsert(copies).from_select(["book_id", "number"], select(literal(book_id), number))
+        await self._session.execute(wanted.on_conflict_do_nothing())
 
     @override
     async def view(self, book_id: UUID) -> BookView:
