@@ -1,5 +1,6 @@
 """A job queue in memory and a runner that runs it on the spot."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -134,6 +135,7 @@ class InlineRunner(JobRunner):
     @override
     async def run(self) -> None:
         await self.kick()
+        await asyncio.Event().wait()
 
     async def _attempt(self, stored: StoredJob) -> None:
         stored.strikes += 1
