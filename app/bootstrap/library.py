@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
 
 from app.adapters.postgres.embedded import EmbeddedPostgres
 from app.adapters.postgres.migrating import migrate
@@ -26,7 +29,7 @@ async def database_of(settings: Settings) -> AsyncIterator[str]:
     """The url of the database: DATABASE_URL, or an embedded Postgres under LUMINA_HOME,
     which is started unless another process of this library runs it already."""
     if settings.database.url is not None:
-        yield settings.database.url.get_secret_value()
+        yield _encrypted(settings.database.url.get_secret_value(), settings.database.ca)
         return
     async with EmbeddedPostgres.attach_or_start(settings.lumina.home) as server:
         yield server.url
@@ -44,6 +47,14 @@ async def open_library(settings: Settings, *, migrating: bool) -> AsyncIterator[
         runner = build_runner(settings, url, handlers_of(services), stack)
         await _first_admin(settings, services)
         yield Library(adapters, services, runner)
+
+
+def _encrypted(url: str, ca: Path | None) -> str:
+    """With a CA bundle the server must prove that it is the host the url names."""
+    if ca is None:
+        return url
+    proof = {"sslmode": "verify-full", "sslrootcert": str(ca)}
+    return make_url(url).update_query_dict(proof).render_as_string(hide_password=False)
 
 
 async def _first_admin(settings: Settings, services: Services) -> None:

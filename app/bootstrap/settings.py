@@ -3,7 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.shared.errors import Invalid
@@ -46,6 +54,7 @@ class Home(_Group):
 
 class Database(_Group):
     url: Secret = None
+    ca: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = None
     pool: Annotated[int, Field(ge=2, le=100)] = 10
 
 

@@ -1,10 +1,12 @@
 """Connections to Postgres, and what their failures mean to the library."""
 
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import asyncpg
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
@@ -30,15 +32,20 @@ class DatabaseUnavailable(Unavailable):
 
 
 def open_engine(url: str, *, pool_size: int = 10, name: str = "luminalib") -> AsyncEngine:
-    """A pool of connections to `postgresql://…`; connects on first use."""
+    """A pool of connections to `postgresql://…`; connects on first use.
+
+    `sslmode` and `sslrootcert` in the url mean what they mean to libpq.
+    """
+    address = make_url(url).set(drivername="postgresql+asyncpg")
     return create_async_engine(
-        make_url(url).set(drivername="postgresql+asyncpg"),
+        address.difference_update_query(["sslmode", "sslrootcert"]),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
         pool_pre_ping=True,
         connect_args={
             "timeout": 5,
+            **_encryption(address),
             "server_settings": {
                 "application_name": name,
                 "statement_timeout": "15000",
@@ -46,6 +53,16 @@ def open_engine(url: str, *, pool_size: int = 10, name: str = "luminalib") -> As
             },
         },
     )
+
+
+def _encryption(address: URL) -> dict[str, Any]:
+    # asyncpg knows the modes by name, but a root certificate only inside a context.
+    mode, root = address.query.get("sslmode"), address.query.get("sslrootcert")
+    if root is None:
+        return {"ssl": mode} if mode else {}
+    context = ssl.create_default_context(cafile=str(root))
+    context.check_hostname = mode == "verify-full"
+    return {"ssl": context}
 
 
 def sessions_of(engine: AsyncEngine) -> Sessions:
@@ -66,10 +83,12 @@ def translated(violations: Violations) -> Iterator[None]:
             raise DatabaseUnavailable from error
         raise
     except DBAPIError as error:
-        raise _meaning(error, violations) from error
+        if meaning := _meaning(error, violations):
+            raise meaning from error
+        raise
 
 
-def _meaning(error: DBAPIError, violations: Violations) -> Exception:
+def _meaning(error: DBAPIError, violations: Violations) -> LibraryError | None:
     cause = error.orig.__cause__ if error.orig else None
     constraint = str(getattr(cause, "constraint_name", None) or "")
     if isinstance(error, IntegrityError) and constraint in violations:
@@ -81,4 +100,4 @@ def _meaning(error: DBAPIError, violations: Violations) -> Exception:
         return DatabaseUnavailable()
     if isinstance(error, (InterfaceError, OperationalError)) and not state:
         return DatabaseUnavailable()
-    return error.with_traceback(error.__traceback__)
+    return None
