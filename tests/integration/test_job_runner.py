@@ -1,13 +1,7 @@
-"""Nothing that was promised is lost: jobs against crashes, cuts, races and poison."""
+"""What the real runner promises beyond the contract: leases, races, shutdown, progress."""
 
 import asyncio
-import logging
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,13 +12,10 @@ from sqlalchemy import event
 from app.adapters.jobs.claims import Claims
 from app.adapters.jobs.outcome import Done, Pace
 from app.ports.jobs import Handler, JobRun, JobRunner
-from tests.contracts.job_worlds import FAST, SqlWorld, Summarise
-from tests.database import ROOT
-from tests.integration.cuttable_proxy import cuttable
+from tests.contracts.job_worlds import SqlWorld, Summarise
+from tests.integration.job_support import Arguments, Slow, nothing, other_world, running, stopped
 
-pytestmark = pytest.mark.timeout(120)
-
-Arguments = Mapping[str, Any]
+pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture
@@ -32,66 +23,6 @@ async def world(database_url: str) -> AsyncIterator[SqlWorld]:
     world = SqlWorld(database_url)
     yield world
     await world.close()
-
-
-@asynccontextmanager
-async def other_world(url: str, *, pace: Pace = FAST) -> AsyncIterator[SqlWorld]:
-    world = SqlWorld(url, pace=pace)
-    yield world
-    await world.close()
-
-
-@asynccontextmanager
-async def running(runner: JobRunner) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(runner.run())
-    try:
-        yield task
-    finally:
-        await stopped(task)
-
-
-async def stopped(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
-
-
-@contextmanager
-def worker_process(url: str, handler: str, starts: int = 0) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.job_worker", url, handler],
-        cwd=ROOT,
-        env={**os.environ, "STARTS": str(starts)},
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-class Slow:
-    """A handler that works until it is let go, and knows whether it was cancelled."""
-
-    def __init__(self) -> None:
-        self.started = asyncio.Event()
-        self.go = asyncio.Event()
-        self.starts = 0
-        self.cancelled = 0
-
-    async def __call__(self, arguments: Arguments, run: JobRun) -> Arguments:
-        self.starts += 1
-        self.started.set()
-        try:
-            await self.go.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            raise
-        return {"starts": self.starts}
-
-
-async def nothing(arguments: Arguments, run: JobRun) -> None:
-    return None
 
 
 async def test_a_job_that_is_joined_waits_for_the_data_of_who_joined(world: SqlWorld) -> None:
@@ -199,48 +130,6 @@ async def test_progress_is_written_now_and_then_and_the_last_one_always(world: S
         await world.reaches(job_id, "ready")
 
 
-async def test_a_job_of_a_killed_worker_is_done_by_another(world: SqlWorld) -> None:
-    job_id = await world.enqueue(Summarise("emma", alone=True))
-    with worker_process(world.url, "hang") as process:
-        await world.reaches(job_id, "running")
-        process.send_signal(signal.SIGKILL)
-    async with running(world.runner({"summarise": nothing})):
-        assert (await world.reaches(job_id, "ready")).attempts == 2
-
-
-async def test_a_frozen_worker_that_comes_back_does_no_harm(world: SqlWorld) -> None:
-    job_id = await world.enqueue(Summarise("emma", alone=True))
-    with worker_process(world.url, "hang") as process:
-        await world.reaches(job_id, "running")
-        process.send_signal(signal.SIGSTOP)
-        async with running(world.runner({"summarise": nothing})):
-            await world.reaches(job_id, "ready")
-        process.send_signal(signal.SIGCONT)
-        next_job = await world.enqueue(Summarise("ulysses"))
-        # it noticed, signed on again and works
-        await world.reaches(next_job, "running")
-    assert (await world.report(job_id)).attempts == 2
-
-
-async def test_a_job_that_kills_its_worker_is_given_up_after_five_starts(world: SqlWorld) -> None:
-    poison = await world.enqueue(Summarise("emma"))
-    for _ in range(5):
-        await _let_die(world, "die")
-    async with running(world.runner({"summarise": nothing})):
-        report = await world.reaches(poison, "failed")
-    assert report.error is not None
-    assert report.error["code"] == "gave_up"
-    assert "5 times" in report.error["detail"]
-
-
-async def test_a_job_that_moved_on_before_each_death_is_not_given_up(world: SqlWorld) -> None:
-    job_id = await world.enqueue(Summarise("emma"))
-    for start in range(6):
-        await _let_die(world, "die_further_on", start + 1)
-    async with running(world.runner({"summarise": nothing})):
-        assert (await world.reaches(job_id, "ready")).attempts == 7
-
-
 async def test_stopping_puts_jobs_back_at_once_and_without_a_strike(world: SqlWorld) -> None:
     handler = Slow()
     job_id = await world.enqueue(Summarise("emma", alone=True))
@@ -283,91 +172,6 @@ async def test_an_answer_nobody_can_keep_is_a_failure(world: SqlWorld, answer: A
     assert report.status == "failed"
     assert report.error is not None
     assert report.error["code"] == "internal_error"
-
-
-async def test_a_running_job_survives_the_end_of_all_connections(world: SqlWorld) -> None:
-    handler = Slow()
-    job_id = await world.enqueue(Summarise("emma"))
-    async with running(world.runner({"summarise": handler}, listen=True)):
-        await handler.started.wait()
-        await _terminate_all(world)
-        handler.go.set()
-        report = await world.reaches(job_id, "ready")
-        assert (report.result, report.attempts) == ({"starts": 1}, 1)
-        await world.reaches(await world.enqueue(Summarise("ulysses")), "ready")
-
-
-async def test_no_job_is_lost_while_connections_end_all_the_time(world: SqlWorld) -> None:
-    done: set[str] = set()
-
-    async def handler(arguments: Arguments, run: JobRun) -> None:
-        await run.report(1, 2)
-        await asyncio.sleep(0.01)
-        done.add(arguments["book"])
-
-    jobs = [await world.enqueue(Summarise(str(n), alone=n % 2 == 0)) for n in range(60)]
-    async with running(world.runner({"summarise": handler}, listen=True)):
-        for _ in range(10):
-            await _terminate_all(world)
-            await asyncio.sleep(0.05)
-        for job in jobs:
-            await world.reaches(job, "ready")
-    assert done == {str(n) for n in range(60)}
-
-
-async def test_an_outage_is_waited_out_and_logged_once(
-    database_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    handler = Slow()
-    async with (
-        cuttable(database_url) as way,
-        other_world(database_url) as safe,
-        other_world(way.url, pace=Pace(heartbeat=0.05, poll=0.05, first_pause=0.01)) as cut_off,
-    ):
-        job_id = await safe.enqueue(Summarise("emma"))
-        with caplog.at_level(logging.WARNING, "app.adapters.jobs"):
-            async with running(cut_off.runner({"summarise": handler}, listen=True)):
-                await handler.started.wait()
-                await way.cut()
-                handler.go.set()
-                await asyncio.sleep(1)
-                assert (await safe.report(job_id)).status == "running"
-                await way.open()
-                assert (await safe.reaches(job_id, "ready")).result == {"starts": 1}
-                await safe.reaches(await safe.enqueue(Summarise("ulysses")), "ready")
-    waits = [line for line in caplog.messages if line.startswith("Jobs wait")]
-    assert len(waits) == 1
-
-
-async def test_who_is_cut_off_for_too_long_stops_working(database_url: str) -> None:
-    handler = Slow()
-    pace = Pace(heartbeat=0.05, stalled_after=0.5, poll=0.05, first_pause=0.01)
-    async with (
-        cuttable(database_url) as way,
-        other_world(database_url, pace=pace) as safe,
-        other_world(way.url, pace=pace) as cut_off,
-    ):
-        job_id = await safe.enqueue(Summarise("emma", alone=True))
-        async with running(cut_off.runner({"summarise": handler})):
-            await handler.started.wait()
-            await way.cut()
-            async with running(safe.runner({"summarise": nothing})):
-                assert (await safe.reaches(job_id, "ready")).attempts == 2
-            assert handler.cancelled == 1
-
-
-async def test_a_worker_that_starts_before_its_database_waits_for_it(database_url: str) -> None:
-    async with cuttable(database_url) as way, other_world(database_url) as safe:
-        job_id = await safe.enqueue(Summarise("emma"))
-        await way.cut()
-        async with (
-            other_world(way.url) as early,
-            running(early.runner({"summarise": nothing}, listen=True)),
-        ):
-            await early.runner({"summarise": nothing}).kick()
-            assert (await safe.report(job_id)).status == "pending"
-            await way.open()
-            await safe.reaches(job_id, "ready")
 
 
 async def test_a_new_job_is_heard_of_without_waiting_for_the_next_poll(database_url: str) -> None:
@@ -441,18 +245,6 @@ async def _claim_by_a_dead_worker(world: SqlWorld) -> None:
     claims = Claims(world.engine)
     assert await claims.claim(await claims.enter(), ["summarise"])
     await world.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 h'")
-
-
-async def _let_die(world: SqlWorld, handler: str, starts: int = 0) -> None:
-    with worker_process(world.url, handler, starts) as process:
-        assert await asyncio.to_thread(process.wait) == 7
-
-
-async def _terminate_all(world: SqlWorld) -> None:
-    await world.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND application_name = 'runner'"
-    )
 
 
 async def _until_someone_listens(world: SqlWorld) -> None:
