@@ -1,14 +1,16 @@
 """The application: all routes on one bundle of services, behind the gate."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
+from typing_extensions import override
 
 from app import __version__
 from app.api import problems
-from app.api.gate import Gate, Limits
+from app.api.gate import PUBLIC, Gate, Limits
 from app.api.idempotency import Idempotency
 from app.api.measures import Measures
 from app.api.routers import (
@@ -21,9 +23,13 @@ from app.api.routers import (
     reviews,
     summaries,
 )
+from app.domains.accounts.errors import InvalidToken
 from app.services import Services
+from app.shared.errors import Invalid, LibraryError, NotAuthenticated, TooLarge
 
 _ROOMS = (accounts, catalog, summaries, lending, reviews, recommendations, jobs, operations)
+_PROBLEM = {"$ref": "#/components/schemas/Problem"}
+_NOTHING_SAID = ("", "Validation Error")
 _ABOUT = """
 A library system that has read its own books. Upload a TXT, Markdown, PDF or EPUB file; it is
 read and summarised whole in the background. Borrow, review, and ask what to read next.
@@ -40,7 +46,7 @@ def create_api(
     public_metrics: bool = True,
 ) -> ASGIApp:
     """The ASGI application. `kick` is called after each answer that left a job behind."""
-    api = FastAPI(
+    api = _Library(
         title="LuminaLib",
         version=__version__,
         description=_ABOUT,
@@ -48,6 +54,7 @@ def create_api(
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     api.state.services = services
+    api.state.public = PUBLIC | {"/metrics"} if public_metrics else PUBLIC
     api.state.kick = kick
     problems.install(api)
     for room in _ROOMS:
@@ -58,6 +65,42 @@ def create_api(
         limits=limits,
         public_metrics=public_metrics,
     )
+
+
+class _Library(FastAPI):
+    """FastAPI, whose document also tells what the gate and the error handlers do."""
+
+    @override
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            document = super().openapi()
+            for path, operations in document["paths"].items():
+                for operation in operations.values():
+                    _complete(operation, is_public=path in self.state.public)
+        return self.openapi_schema or {}
+
+
+def _complete(operation: dict[str, Any], *, is_public: bool) -> None:
+    answers = operation["responses"]
+    if not is_public:
+        # Swagger's pages send the token only where they are told to.
+        operation.setdefault("security", [{"OAuth2PasswordBearer": []}])
+        _also(answers, NotAuthenticated, InvalidToken)
+    if "422" in answers:
+        _also(answers, Invalid)
+    if "requestBody" in operation:
+        _also(answers, TooLarge)
+    for status, answer in answers.items():
+        if status >= "400":
+            answer["content"] = {"application/problem+json": {"schema": _PROBLEM}}
+
+
+def _also(answers: dict[str, Any], *errors: type[LibraryError]) -> None:
+    for status, answer in problems.problems(*errors).items():
+        there = answers.setdefault(str(status), {"description": ""})
+        said = [] if there["description"] in _NOTHING_SAID else [there["description"]]
+        new = [one for one in answer["description"].split("; ") if one not in "; ".join(said)]
+        there["description"] = "; ".join(said + new)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -10,27 +10,26 @@ from app.domains.catalog.model import Content
 from app.ports.storage import ByteRange
 from app.shared.errors import RangeNotSatisfiable
 
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", re.ASCII | re.IGNORECASE)
 
 
 def requested_part(headers: Mapping[str, str], *, size: int, etag: str) -> ByteRange | None:
-    """The one range asked for, cut to the file; None for the whole of it, also when the
-    caller's copy is of another version. Raises RangeNotSatisfiable, for several ranges too."""
-    wanted = headers.get("range")
-    if wanted is None or not wanted.startswith("bytes="):
+    """The one range asked for, cut to the file. None for the whole of it: when nothing, or
+    nothing understood, or several ranges are asked for (§14.2 allows that), and when the
+    caller's copy is of another version. Raises RangeNotSatisfiable."""
+    found = _RANGE.fullmatch(headers.get("range", "").strip())
+    if found is None or headers.get("if-range") not in (None, f'"{etag}"'):
         return None
-    if headers.get("if-range") not in (None, f'"{etag}"'):
-        return None
-    found = _RANGE.fullmatch(wanted.strip())
-    if not found or not (found[1] or found[2]):
-        raise RangeNotSatisfiable("Ask for one range at a time.", size=size)
-    if not found[1]:
-        start, end = max(0, size - int(found[2])), size - 1
+    first, last, suffix = found.groups()
+    if suffix is not None:
+        start, end = max(0, size - int(suffix)), size - 1
     else:
-        start, end = int(found[1]), min(int(found[2] or size - 1), size - 1)
-    if start > end or start >= size:
+        start, end = int(first), int(last or size)
+    if end < start < size:
+        return None
+    if start >= size:
         raise RangeNotSatisfiable(f"The file has {size} bytes.", size=size)
-    return ByteRange(start, end)
+    return ByteRange(start, min(end, size - 1))
 
 
 def attachment(

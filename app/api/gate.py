@@ -26,8 +26,10 @@ Authenticate = Callable[[str], Awaitable[tuple[User, UUID]]]
 
 MEBIBYTE = 1024 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# As many digits as int() reads in no time.
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _UPLOADS = re.compile(r"/books(/[^/]+/content)?/?")
-_PUBLIC = frozenset(
+PUBLIC = frozenset(
     ["/", "/healthz", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"]
     + [f"/auth/{door}" for door in ("signup", "login", "refresh")]
 )
@@ -58,7 +60,7 @@ class Gate:
         self._app = app
         self._authenticate = authenticate
         self._limits = limits
-        self._public = _PUBLIC | {"/metrics"} if public_metrics else _PUBLIC
+        self._public = PUBLIC | {"/metrics"} if public_metrics else PUBLIC
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -72,13 +74,14 @@ class Gate:
             await answer.instead(refusal(scope, error), receive)
         except Exception as error:
             # Once the answer has begun its handler has logged the failure already.
-            await answer.instead(crash(scope, error), receive)
+            if not answer.begun:
+                await answer.instead(crash(scope, error), receive)
 
     async def _admit(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         scope.setdefault("state", {})["request_id"] = _request_id(headers)
         announced = headers.get("content-length", "0")
-        if not announced.isdecimal() or int(announced) > self._limit_of(scope):
+        if not _LENGTH.fullmatch(announced) or int(announced) > self._limit_of(scope):
             raise _too_large(self._limit_of(scope))
         if scope["path"] not in self._public:
             scope["state"]["user"], scope["state"]["session_id"] = await self._who(headers)
@@ -99,16 +102,16 @@ class _Answer:
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
         self._send = send
-        self._begun = False
+        self.begun = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._begun = True
+            self.begun = True
             self._decorate(MutableHeaders(scope=message))
         await self._send(message)
 
     async def instead(self, response: ASGIApp, receive: Receive) -> None:
-        if not self._begun:
+        if not self.begun:
             await response(self._scope, receive, self.send)
 
     def _decorate(self, headers: MutableHeaders) -> None:

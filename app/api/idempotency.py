@@ -8,20 +8,23 @@ because every attempt has another boundary.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.multipart import MultipartForm
 from app.ports.replies import KeyUsedOtherwise, Reply, ReplyMemory
 from app.services import Services
-from app.shared.errors import Invalid
+from app.shared.errors import Invalid, TooLarge, Unavailable
 
-_COVERED = re.compile(r"/books|/books/[^/]+/(borrow|reviews)")
+_COVERED = re.compile(r"/books|/books/[0-9A-Fa-f-]{32,36}/(borrow|reviews)")
+_FORMS = "/books"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _KEPT_HEADERS = ("content-type", "location", "etag")
 # Not remembered: what may well go otherwise next time.
@@ -47,52 +50,70 @@ class Idempotency:
         if key is None:
             await self._app(scope, receive, send)
             return
-        user_id = scope["state"]["user"].id
         # One key for one purpose: the path belongs to it.
-        key = f"{scope['path']} {key}"
-        earlier = await self._replies.claim(user_id, key)
-        if earlier is not None:
-            await self._again(earlier, scope, receive, send)
+        claim = _Claim(self._replies, scope["state"]["user"].id, f"{scope['path']} {key}")
+        if scope["path"] != _FORMS:
+            receive = await _read_ahead(scope, receive)
+        earlier = await claim.take()
+        if earlier is None:
+            await self._first(claim, scope, receive, send)
         else:
-            await self._first(user_id, key, scope, receive, send)
+            await _again(earlier, scope, receive, send)
 
-    async def _again(self, reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        if await _fingerprint(request) != reply.fingerprint:
-            raise KeyUsedOtherwise("Use a new key for another request.")
-        headers = {**reply.headers, "Idempotency-Replayed": "true"}
-        await Response(reply.body, reply.status, headers)(scope, receive, send)
-
-    async def _first(
-        self, user_id: UUID, key: str, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        body = _Recorded(receive, send)
+    async def _first(self, claim: "_Claim", scope: Scope, receive: Receive, send: Send) -> None:
+        answer = _Recorded(claim, scope, send)
         try:
-            await self._app(scope, body.receive, body.send)
+            await self._app(scope, receive, answer.send)
         finally:
-            reply = body.reply(scope)
-            if reply is None:
-                await self._replies.release(user_id, key)
-            else:
-                await self._replies.keep(user_id, key, reply)
+            await claim.release()
+
+
+async def _again(reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
+    with _readable():
+        fingerprint = scope["state"].get("fingerprint") or await _fingerprint_of_streamed_form(
+            Request(scope, receive)
+        )
+    if fingerprint != reply.fingerprint:
+        raise KeyUsedOtherwise("Use a new key for another request.")
+    headers = {**reply.headers, "Idempotency-Replayed": "true"}
+    await Response(reply.body, reply.status, headers)(scope, receive, send)
+
+
+class _Claim:
+    """Our hold on a key, until an answer is kept or there is none to keep."""
+
+    def __init__(self, replies: ReplyMemory, user_id: UUID, key: str) -> None:
+        self._replies = replies
+        self._place = (user_id, key)
+        self._held = False
+
+    async def take(self) -> Reply | None:
+        earlier = await self._replies.claim(*self._place)
+        self._held = earlier is None
+        return earlier
+
+    async def keep(self, reply: Reply) -> None:
+        # The effect is there: who caused it is told so, remembered or not.
+        with suppress(Unavailable):
+            await self._replies.keep(*self._place, reply)
+        self._held = False
+
+    async def release(self) -> None:
+        if self._held:
+            await self._replies.release(*self._place)
 
 
 class _Recorded:
-    """Passes a request and its answer on, and remembers them."""
+    """Passes an answer on, and has it remembered before its end goes out: what the request
+    leaves to be done after the answer may take long, and the caller may be back at once."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive = receive
+    def __init__(self, claim: _Claim, scope: Scope, send: Send) -> None:
+        self._claim = claim
+        self._scope = scope
         self._send = send
-        self._hash = hashlib.sha256()
         self._status = 0
         self._headers: dict[str, str] = {}
         self._body = bytearray()
-        self._complete = False
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        self._hash.update(message.get("body", b""))
-        return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -101,15 +122,15 @@ class _Recorded:
             self._headers = {n: headers[n] for n in _KEPT_HEADERS if n in headers}
         elif message["type"] == "http.response.body":
             self._body += message.get("body", b"")
-            self._complete = not message.get("more_body", False)
+            if not message.get("more_body", False):
+                await self._remember()
         await self._send(message)
 
-    def reply(self, scope: Scope) -> Reply | None:
-        """What to remember; None when there is nothing that would hold next time."""
-        if not self._complete or self._status >= 500 or self._status in _PASSING:
-            return None
-        fingerprint = scope["state"].get("fingerprint") or self._hash.hexdigest()
-        return Reply(fingerprint, self._status, self._headers, self._body.decode())
+    async def _remember(self) -> None:
+        fingerprint = self._scope["state"].get("fingerprint")
+        if fingerprint is None or self._status >= 500 or self._status in _PASSING:
+            return
+        await self._claim.keep(Reply(fingerprint, self._status, self._headers, self._body.decode()))
 
 
 def _key_of(scope: Scope) -> str | None:
@@ -123,13 +144,28 @@ def _key_of(scope: Scope) -> str | None:
     return key
 
 
-async def _fingerprint(request: Request) -> str:
-    if request.headers.get("content-type", "").startswith("multipart/"):
-        return await _fingerprint_of_streamed_form(request)
-    digest = hashlib.sha256()
-    async for chunk in request.stream():
-        digest.update(chunk)
-    return digest.hexdigest()
+async def _read_ahead(scope: Scope, receive: Receive) -> Receive:
+    """Take in the whole body, which is small, and its fingerprint; hands it out again."""
+    with _readable():
+        body = await Request(scope, receive).body()
+    scope["state"]["fingerprint"] = hashlib.sha256(body).hexdigest()
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return again
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """The gate's limit and a lost connection, as refusals."""
+    try:
+        yield
+    except HTTPException as error:
+        raise TooLarge(error.detail) from error
+    except ClientDisconnect as error:
+        raise Invalid("The connection broke off.") from error
 
 
 async def _fingerprint_of_streamed_form(request: Request) -> str:

@@ -7,6 +7,8 @@ from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _REQUESTS = Counter("lumina_requests", "Requests answered", ["method", "route", "status"])
+# A label keeps every value for ever, and a method can be any word.
+_METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 _SECONDS = Histogram("lumina_request_seconds", "Seconds until the answer began", ["route"])
 
 
@@ -23,7 +25,8 @@ class Measures:
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "none")
-                _REQUESTS.labels(scope["method"], route, str(message["status"])).inc()
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                _REQUESTS.labels(method, route, str(message["status"])).inc()
                 _SECONDS.labels(route).observe(time.perf_counter() - began)
             await send(message)
 

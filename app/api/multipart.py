@@ -7,12 +7,14 @@ from typing import Any, Literal, cast
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from app.shared.errors import Invalid, Unsupported
 
 EventKind = Literal["headers", "data", "part_end", "form_end"]
 
 _MAX_FIELD = 64 * 1024
+_MAX_PARTS = 200
 
 
 class NotAForm(Unsupported):
@@ -60,7 +62,11 @@ class MultipartForm:
             raise BrokenForm from error
 
     async def parts(self) -> AsyncIterator[Part]:
+        count = 0
         while (await self._event())[0] == "headers":
+            count += 1
+            if count > _MAX_PARTS:
+                raise BrokenForm(f"A form may have {_MAX_PARTS} parts at most.")
             chunks = self._chunks()
             yield _part(self._events.headers.popleft(), chunks)
             async for _ in chunks:
@@ -75,14 +81,21 @@ class MultipartForm:
 
     async def _event(self) -> tuple[EventKind, bytes]:
         while not self._events.queue:
-            chunk = await anext(self._stream, b"")
-            if not chunk:
-                raise BrokenForm("The body ends before the form does.")
+            chunk = await self._chunk()
             try:
                 self._parser.write(chunk)
             except FormParserError as error:
                 raise BrokenForm from error
         return self._events.queue.popleft()
+
+    async def _chunk(self) -> bytes:
+        try:
+            chunk = await anext(self._stream, b"")
+        except ClientDisconnect as error:
+            raise BrokenForm("The connection broke off.") from error
+        if not chunk:
+            raise BrokenForm("The body ends before the form does.")
+        return chunk
 
 
 class _Events:

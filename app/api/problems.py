@@ -43,8 +43,9 @@ _STATUS: Mapping[type[LibraryError], int] = {
     TooMany: 429,
     Unavailable: 503,
 }
+_MOST_ERRORS = 20
 _FRAMEWORK_CODES = {
-    400: "validation_failed",
+    422: "validation_failed",
     404: "not_found",
     405: "method_not_allowed",
     413: "payload_too_large",
@@ -160,7 +161,10 @@ async def _unexpected(request: Request, error: Exception) -> Response:
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     # Never the rejected value: it may be a password.
-    errors = [{"loc": list(e["loc"]), "msg": e["msg"], "type": e["type"]} for e in error.errors()]
+    errors = [
+        {"loc": [_short(step) for step in e["loc"]], "msg": e["msg"], "type": e["type"]}
+        for e in error.errors()[:_MOST_ERRORS]
+    ]
     first = "; ".join(
         f"{'.'.join(map(str, e['loc'][1:] or e['loc']))}: {e['msg']}" for e in errors[:3]
     )
@@ -174,12 +178,19 @@ async def _validation(request: Request, error: Exception) -> Response:
     )
 
 
+def _short(step: str | int) -> str | int:
+    """A name in the body may be as long as the body."""
+    return step if isinstance(step, int) else step[:100]
+
+
 async def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    # 400 is its word for JSON that cannot be read, which is not valid like any other.
+    status = 422 if error.status_code == 400 else error.status_code
     return problem_response(
         request.scope,
-        status=error.status_code,
-        code=_FRAMEWORK_CODES.get(error.status_code, "request_failed"),
+        status=status,
+        code=_FRAMEWORK_CODES.get(status, "request_failed"),
         title=str(error.detail),
         detail=str(error.detail),
         headers=error.headers,

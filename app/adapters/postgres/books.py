@@ -1,6 +1,5 @@
 """The shelves in Postgres: books, how they are seen, and how they are found."""
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +30,7 @@ from app.adapters.postgres.tables.reviews import rating_stats
 from app.domains.catalog.errors import BookNotFound
 from app.domains.catalog.model import Book, BookQuery, BookView, SummaryState
 from app.domains.catalog.ports import BookRepository
-from app.shared.pages import Page, PageRequest, cursor_for
+from app.shared.pages import InvalidCursor, Page, PageRequest, cursor_for
 
 _AVERAGE = cast(rating_stats.c.total, Float) / func.nullif(rating_stats.c.count, 0)
 _ON_LOAN = (
@@ -41,6 +40,7 @@ _ON_LOAN = (
     .scalar_subquery()
 )
 _UNRATED, _UNDATED_FIRST, _UNDATED_LAST = -1.0, -32_768, 32_767
+_FURTHEST = 1e6
 _WORD_SIMILARITY = "0.5"
 
 
@@ -106,8 +106,9 @@ class SqlBookRepository(BookRepository):
         views = await self.views([row.id for row in shown])
         last = shown[-1] if len(rows) > page.limit else None
         return Page(
-            [views[row.id] for row in shown],
-            cursor_for(last.key, str(last.id)) if last else None,
+            # One that was removed a moment ago is not shown.
+            [views[row.id] for row in shown if row.id in views],
+            cursor_for(query.sort, last.key, last.id) if last else None,
             (await self._session.execute(total)).scalar_one(),
         )
 
@@ -152,8 +153,7 @@ class _Order:
 
     key: ColumnElement[Any]
     descending: bool
-    kind: Any
-    value: Callable[[Any], Any] = lambda value: value
+    value: Callable[[Any], Any]
 
 
 def _found(query: BookQuery, page: PageRequest) -> Select[Any]:
@@ -161,9 +161,11 @@ def _found(query: BookQuery, page: PageRequest) -> Select[Any]:
     wanted = select(books.c.id, order.key.label("key")).where(*_filters(query))
     if query.sort.lstrip("-") == "rating":
         wanted = wanted.outerjoin(rating_stats, rating_stats.c.book_id == books.c.id)
-    after = page.after(order.kind, str)
+    after = page.after(str, object, str)
     if after is not None:
-        place = tuple_(order.value(after[0]), id_at(after[1]))
+        if after[0] != query.sort:
+            raise InvalidCursor("It belongs to the list in another order.")
+        place = tuple_(order.value(after[1]), id_at(after[2]))
         here = tuple_(order.key, books.c.id)
         wanted = wanted.where(here < place if order.descending else here > place)
     keys = [order.key, books.c.id]
@@ -175,16 +177,32 @@ def _order(query: BookQuery) -> _Order:
     name, descending = query.sort.lstrip("-"), query.sort.startswith("-")
     if name == "relevance":
         # Best first is what everybody means, with or without the minus.
-        return _Order(_relevance(query.q or ""), True, (int, float))
+        return _Order(_relevance(query.q or ""), True, _number_at)
     if name in ("title", "author"):
-        return _Order(func.lumina_fold(books.c[name]), descending, str)
+        return _Order(func.lumina_fold(books.c[name]), descending, _text_at)
     if name == "rating":
-        return _Order(func.coalesce(_AVERAGE, _UNRATED), descending, (int, float))
+        return _Order(func.coalesce(_AVERAGE, _UNRATED), descending, _number_at)
     if name == "year_published":
         # Undated books stand at the end, either way.
         undated = _UNDATED_FIRST if descending else _UNDATED_LAST
-        return _Order(func.coalesce(books.c.year_published, undated), descending, int)
-    return _Order(books.c.created_at, descending, str, moment_at)
+        return _Order(func.coalesce(books.c.year_published, undated), descending, _number_at)
+    return _Order(books.c.created_at, descending, moment_at)
+
+
+def _text_at(value: Any) -> str:
+    if not isinstance(value, str) or "\x00" in value or (not value.isascii() and _torn(value)):
+        raise InvalidCursor("Start again without a cursor.")
+    return value
+
+
+def _torn(text: str) -> bool:
+    return any("\ud800" <= c <= "\udfff" for c in text)
+
+
+def _number_at(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _FURTHEST:
+        raise InvalidCursor("Start again without a cursor.")
+    return value
 
 
 def _relevance(q: str) -> ColumnElement[Any]:
@@ -214,8 +232,9 @@ def _filters(query: BookQuery) -> list[ColumnElement[bool]]:
 
 def _matches(q: str) -> ColumnElement[bool]:
     """In the metadata, also with a typo; as ISBN; or all the words in one passage."""
-    escaped = re.sub(r"([\\%_])", r"\\\1", q)
-    contained = books.c.found_by.like(func.lumina_fold(f"%{escaped}%"))
+    # Escaped when folded, because folding makes plain signs of their wide forms.
+    escaped = func.regexp_replace(func.lumina_fold(q), r"([\\%_])", r"\\\1", "g")
+    contained = books.c.found_by.like(func.concat("%", escaped, "%"))
     alike = func.lumina_fold(q).op("<%")(books.c.found_by)
     said = func.websearch_to_tsquery(text("'lumina'::regconfig"), q)
     in_text = select(passages.c.book_id).where(passages.c.words.op("@@")(said))

@@ -88,7 +88,7 @@ class SqlSummaryRepository(SummaryRepository):
     async def find(self, book_id: UUID, *, for_change: bool = False) -> Summary | None:
         wanted = select(Summary).where(summaries.c.book_id == book_id)
         if for_change:
-            wanted = wanted.with_for_update()
+            wanted = wanted.with_for_update().execution_options(populate_existing=True)
         return (await self._session.scalars(wanted)).one_or_none()
 
     @override
@@ -119,14 +119,20 @@ class SqlNodeRepository(NodeRepository):
     @override
     async def keep(self, node: SummaryNode, at: datetime) -> None:
         row = upsert(summary_nodes).values(**asdict(node), created_at=at)
-        await self._session.execute(row.on_conflict_do_nothing())
+        better = {name: row.excluded[name] for name in asdict(node) if name != "key"}
+        await self._session.execute(
+            row.on_conflict_do_update(
+                index_elements=["key"], set_=better, where=summary_nodes.c.degraded
+            )
+        )
 
     @override
     async def use(self, book_id: UUID, keys: Collection[str]) -> None:
         await self._session.execute(delete(summary_uses).where(summary_uses.c.book_id == book_id))
-        rows = [{"book_id": book_id, "key": key} for key in sorted(set(keys))]
-        if rows:
-            await self._session.execute(insert(summary_uses), rows)
+        kept = select(literal(book_id), summary_nodes.c.key).where(
+            summary_nodes.c.key == func.any(literal(list(keys)))
+        )
+        await self._session.execute(insert(summary_uses).from_select(["book_id", "key"], kept))
 
     @override
     async def sweep(self, before: datetime) -> int:
@@ -145,8 +151,11 @@ class SqlAnnouncedFileRepository(AnnouncedFileRepository):
 
     @override
     async def announce(self, storage_key: str, at: datetime) -> None:
-        row = insert(announced_files).values(storage_key=storage_key, announced_at=at)
-        await self._session.execute(row)
+        row = upsert(announced_files).values(storage_key=storage_key, announced_at=at)
+        again = {"announced_at": row.excluded.announced_at}
+        await self._session.execute(
+            row.on_conflict_do_update(index_elements=["storage_key"], set_=again)
+        )
 
     @override
     async def settle(self, storage_key: str) -> None:

@@ -43,6 +43,8 @@ def open_engine(url: str, *, pool_size: int = 10, name: str = "luminalib") -> As
         max_overflow=0,
         pool_timeout=5,
         pool_pre_ping=True,
+        # What readers write stays out of the log.
+        hide_parameters=True,
         connect_args={
             "timeout": 5,
             **_encryption(address),

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select, text, update
+from sqlalchemy import ColumnElement, Delete, delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from typing_extensions import override
 
@@ -22,15 +22,16 @@ class SqlReplyMemory(ReplyMemory):
     async def claim(self, user_id: UUID, key: str) -> Reply | None:
         with translated({}):
             async with self._sessions.begin() as session:
-                await session.execute(delete(replies).where(_worn_out()))
+                await session.execute(_forget_worn_out())
                 claim = insert(replies).values(user_id=user_id, key=key, claimed_at=func.now())
                 claimed = await session.execute(
                     claim.on_conflict_do_nothing().returning(replies.c.key)
                 )
                 if claimed.one_or_none():
                     return None
-                row = (await session.execute(select(replies).where(_at(user_id, key)))).one()
-        if row.status is None:
+                found = await session.execute(select(replies).where(_at(user_id, key)))
+                row = found.one_or_none()
+        if row is None or row.status is None:
             raise FirstStillRuns("Wait for its answer, then ask again.")
         return Reply(row.fingerprint, row.status, row.headers, row.body)
 
@@ -57,7 +58,10 @@ def _at(user_id: UUID, key: str) -> ColumnElement[bool]:
     return (replies.c.user_id == user_id) & (replies.c.key == key)
 
 
-def _worn_out() -> ColumnElement[bool]:
+def _forget_worn_out() -> Delete:
     old = replies.c.claimed_at < func.now() - _KEPT
     given_up = replies.c.status.is_(None) & (replies.c.claimed_at < func.now() - _LONGEST_REQUEST)
-    return old | given_up
+    here = tuple_(replies.c.user_id, replies.c.key)
+    # What another claim is removing right now may stay to it: no two wait for each other.
+    worn_out = select(replies.c.user_id, replies.c.key).where(old | given_up)
+    return delete(replies).where(here.in_(worn_out.with_for_update(skip_locked=True)))

@@ -4,6 +4,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
 
 from app.api.dependencies import Accounts, CurrentSession, CurrentUser, Paging
 from app.api.problems import problems
@@ -17,7 +18,7 @@ from app.api.schemas.accounts import (
     UserChangeIn,
     UserOut,
 )
-from app.api.schemas.base import PageOut
+from app.api.schemas.base import PageOut, Storable
 from app.domains.accounts.errors import (
     EmailTaken,
     InvalidCredentials,
@@ -28,7 +29,7 @@ from app.domains.accounts.errors import (
     UserNotFound,
     WeakPassword,
 )
-from app.shared.errors import Forbidden, Invalid, Unavailable, Unsupported
+from app.shared.errors import Forbidden, Invalid, NotAuthenticated, Unavailable, Unsupported
 
 router = APIRouter(tags=["accounts"])
 
@@ -66,13 +67,17 @@ async def _credentials(request: Request) -> SignInIn:
             return SignInIn.model_validate({names[n]: v for n, v in form.items() if n in names})
         if kind in ("application/json", ""):
             return SignInIn.model_validate_json(await request.body())
+    except ClientDisconnect as error:
+        raise Invalid("The connection broke off.") from error
     except ValidationError as error:
         errors = [{**e, "loc": ("body", *e["loc"])} for e in error.errors(include_input=False)]
         raise RequestValidationError(errors) from error
     raise Unsupported(f"Send {_FORM} or application/json.")
 
 
-@router.post("/auth/signup", status_code=201, responses=problems(EmailTaken, WeakPassword))
+@router.post(
+    "/auth/signup", status_code=201, responses=problems(EmailTaken, WeakPassword, Unavailable)
+)
 async def sign_up(body: SignUpIn, accounts: Accounts) -> UserOut:
     user = await accounts.sign_up(body.email, body.password, body.display_name)
     return UserOut.model_validate(user)
@@ -95,7 +100,7 @@ async def refresh(body: RefreshIn, accounts: Accounts) -> TokensOut:
     return TokensOut.model_validate(await accounts.refresh(body.refresh_token))
 
 
-@router.post("/auth/signout", status_code=204)
+@router.post("/auth/signout", status_code=204, responses=problems(NotAuthenticated))
 async def sign_out(
     accounts: Accounts,
     user: CurrentUser,
@@ -105,17 +110,19 @@ async def sign_out(
     await accounts.sign_out(user, session, everywhere=everywhere)
 
 
-@router.get("/users/me")
+@router.get("/users/me", responses=problems(NotAuthenticated))
 async def me(user: CurrentUser) -> UserOut:
     return UserOut.model_validate(user)
 
 
-@router.patch("/users/me")
+@router.patch("/users/me", responses=problems(NotAuthenticated))
 async def rename(body: RenameIn, accounts: Accounts, user: CurrentUser) -> UserOut:
     return UserOut.model_validate(await accounts.rename(user, body.display_name))
 
 
-@router.delete("/users/me", status_code=204, responses=problems(OpenLoans, LastAdmin))
+@router.delete(
+    "/users/me", status_code=204, responses=problems(NotAuthenticated, OpenLoans, LastAdmin)
+)
 async def erase_account(accounts: Accounts, user: CurrentUser) -> None:
     await accounts.erase_account(user)
 
@@ -123,7 +130,9 @@ async def erase_account(accounts: Accounts, user: CurrentUser) -> None:
 @router.post(
     "/users/me/password",
     status_code=204,
-    responses=problems(InvalidCredentials, WeakPassword, TooManySignIns, Unavailable),
+    responses=problems(
+        NotAuthenticated, InvalidCredentials, WeakPassword, TooManySignIns, Unavailable
+    ),
 )
 async def change_password(
     body: PasswordIn, accounts: Accounts, user: CurrentUser, session: CurrentSession
@@ -133,18 +142,22 @@ async def change_password(
     )
 
 
-@router.get("/users", responses=problems(Forbidden))
+@router.get("/users", responses=problems(NotAuthenticated, Forbidden))
 async def list_users(
     accounts: Accounts,
     actor: CurrentUser,
     page: Paging,
-    q: Annotated[str | None, Query(max_length=500, description="Part of address or name")] = None,
+    q: Annotated[
+        str | None, Query(max_length=500, description="Part of address or name"), Storable
+    ] = None,
 ) -> PageOut[UserOut]:
     found = await accounts.list_users(actor, q, page)
     return PageOut[UserOut].of(found, UserOut.model_validate)
 
 
-@router.patch("/users/{user_id}", responses=problems(Forbidden, UserNotFound, LastAdmin))
+@router.patch(
+    "/users/{user_id}", responses=problems(NotAuthenticated, Forbidden, UserNotFound, LastAdmin)
+)
 async def change_user(
     user_id: UUID, body: UserChangeIn, accounts: Accounts, actor: CurrentUser
 ) -> UserOut:

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
 from app.api.dependencies import CurrentUser, Paging, Shelving, kick
@@ -32,11 +33,12 @@ from app.domains.catalog.errors import (
 from app.domains.catalog.model import BookQuery
 from app.domains.catalog.service import ReceivedFile, ShelvingService
 from app.ports.text import EmptyFile, UnknownFormat
-from app.shared.errors import NotAuthenticated, RangeNotSatisfiable
+from app.shared.errors import LibraryError, NotAuthenticated, RangeNotSatisfiable, Unavailable
 
 router = APIRouter(prefix="/books", tags=["books"], responses=problems(NotAuthenticated))
 
 _FILE_PROBLEMS = (FileMissing, FileTooLarge, EmptyFile, UnknownFormat, BrokenForm, NotAForm)
+_LISTS = frozenset(["genres", "tags"])
 _FIELDS = {name: {"type": "string"} for name in BookIn.model_fields}
 Year = Annotated[int | None, Query(ge=-4000, le=9999)]
 IfMatch = Annotated[str | None, Header(max_length=200)]
@@ -52,22 +54,34 @@ def _form(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 class BookForm:
-    """An upload: the stored file and the fields around it. Unless `taken` is set by the
-    end, the file is discarded."""
+    """An upload: the stored file and the fields around it."""
 
     def __init__(self) -> None:
         self.file: ReceivedFile | None = None
         self.fields: dict[str, str] = {}
-        self.taken = False
 
     def received(self) -> ReceivedFile:
         if self.file is None:
             raise FileMissing("Send the book as the part 'file'.")
         return self.file
 
+    def add(self, name: str, value: str) -> None:
+        if name not in self.fields:
+            self.fields[name] = value
+        elif name in _LISTS:
+            self.fields[name] += f",{value}"
+        else:
+            raise BrokenForm(f"The field {name[:80]!r} comes twice.")
+
     def said(self) -> dict[str, Any]:
+        """What the fields say; forms of browsers send empty ones for what is left out."""
+        given = {
+            name: value
+            for name, value in self.fields.items()
+            if value.strip() or name not in BookIn.model_fields
+        }
         try:
-            return BookIn.model_validate(self.fields).said()
+            return BookIn.model_validate(given).said()
         except ValidationError as error:
             errors = [{**e, "loc": ("body", *e["loc"])} for e in error.errors()]
             raise RequestValidationError(errors) from error
@@ -77,6 +91,8 @@ class BookForm:
 async def _upload(
     request: Request, shelving: ShelvingService, user: User
 ) -> AsyncIterator[BookForm]:
+    """The form, read. A refusal discards the file; after any other failure it may belong to
+    a book all the same (a commit whose answer was lost), so that is left to the sweep."""
     upload = BookForm()
     try:
         await _read_form(request, shelving, user, upload)
@@ -84,9 +100,10 @@ async def _upload(
             upload.fields, upload.received().content.sha256
         )
         yield upload
-    finally:
-        if upload.file and not upload.taken:
+    except (LibraryError, RequestValidationError, HTTPException) as error:
+        if upload.file and not isinstance(error, Unavailable):
             await shelving.discard(upload.file)
+        raise
 
 
 async def _read_form(
@@ -101,9 +118,7 @@ async def _read_form(
                 user, filename=part.filename or "book", stream=part.chunks
             )
         else:
-            earlier = upload.fields.get(part.name)
-            value = await part.text()
-            upload.fields[part.name] = value if earlier is None else f"{earlier},{value}"
+            upload.add(part.name, await part.text())
 
 
 @router.post(
@@ -120,7 +135,6 @@ async def add_book(
     summarising go on in the background."""
     async with _upload(request, shelving, user) as upload:
         view = await shelving.shelve(user, upload.received(), upload.said())
-        upload.taken = True
     response.headers["Location"] = f"/books/{view.book.id}"
     response.headers["ETag"] = _etag(view.book.version)
     return BookOut.of(view)
@@ -201,7 +215,6 @@ async def replace_content(
         view = await shelving.replace_content(
             user, book_id, upload.received(), if_match=_version(if_match)
         )
-        upload.taken = True
     response.headers["ETag"] = _etag(view.book.version)
     return BookOut.of(view)
 

@@ -17,8 +17,9 @@ from app.domains.lending.errors import (
 )
 from app.domains.lending.model import Loan
 from app.domains.lending.service import LendingService
+from app.shared.errors import NotAuthenticated
 
-router = APIRouter(tags=["lending"])
+router = APIRouter(tags=["lending"], responses=problems(NotAuthenticated))
 
 
 @router.post(

@@ -1,6 +1,5 @@
 """What to read next, and what readers say of it."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -15,17 +14,17 @@ from app.api.schemas.recommendations import (
     RecommendationsOut,
 )
 from app.domains.catalog.errors import BookNotFound
-from app.domains.recommendations.errors import BookNotShown, ShowingNotFound
+from app.domains.recommendations.errors import BookNotShown, NoModelYet, ShowingNotFound
 from app.shared.errors import NotAuthenticated
 
-router = APIRouter(tags=["recommendations"], responses=problems(NotAuthenticated))
+router = APIRouter(tags=["recommendations"], responses=problems(NotAuthenticated, NoModelYet))
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
 @router.get("/users/me/preferences")
 async def show_preferences(user: CurrentUser, service: Recommendations) -> PreferencesOut:
-    return PreferencesOut.of(await service.preferences_of(user))
+    return PreferencesOut.beside(await service.preferences_of(user))
 
 
 @router.put("/users/me/preferences")
@@ -33,8 +32,7 @@ async def state_preferences(
     body: PreferencesIn, user: CurrentUser, service: Recommendations
 ) -> PreferencesOut:
     """Replace what you said you like: weights from −1 (never) to 1 (always)."""
-    stated = body.stated_by(user.id, datetime.now(UTC))
-    return PreferencesOut.of(await service.prefer(user, stated))
+    return PreferencesOut.beside(await service.prefer(user, body.tastes))
 
 
 @router.get("/recommendations")
@@ -49,13 +47,14 @@ async def recommend(
 async def similar_books(
     book_id: UUID, user: CurrentUser, service: Recommendations, limit: Limit = 10
 ) -> RecommendationsOut:
+    """The books most like this one, with what they have in common."""
     return RecommendationsOut.of(await service.similar(user, book_id, limit))
 
 
 @router.post(
     "/recommendations/{recommendation_id}/feedback",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(ShowingNotFound, BookNotShown),
+    responses=problems(ShowingNotFound, BookNotFound, BookNotShown),
 )
 async def give_feedback(
     recommendation_id: UUID, body: FeedbackIn, user: CurrentUser, service: Recommendations

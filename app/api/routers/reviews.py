@@ -15,8 +15,11 @@ from app.domains.reviews.errors import (
     ReviewNotFound,
 )
 from app.domains.reviews.model import ReviewSort
+from app.shared.errors import NotAuthenticated
 
-router = APIRouter(prefix="/books/{book_id}", tags=["reviews"])
+router = APIRouter(
+    prefix="/books/{book_id}", tags=["reviews"], responses=problems(NotAuthenticated)
+)
 
 
 @router.post(

@@ -9,14 +9,15 @@ from pydantic import AfterValidator, Field
 
 from app.api.schemas.base import In, Line, Out
 from app.api.schemas.catalog import BookOut
-from app.domains.recommendations.model import FeedbackAction, Preferences, Taste, Tastes
+from app.domains.recommendations.model import FeedbackAction, Tastes
 from app.domains.recommendations.service import Recommended
 from app.domains.recommendations.service.recommending import StatedAndLearnt
+from app.ports.recommender import ReasonKind
 
 
 class TasteIn(In):
     name: Line
-    weight: Annotated[float, Field(ge=-1, le=1)] = 1.0
+    weight: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)] = 1.0
 
 
 def _named_once(tastes: list[TasteIn]) -> list[TasteIn]:
@@ -34,14 +35,13 @@ class PreferencesIn(In):
     tags: TastesIn = []
     languages: TastesIn = []
 
-    def stated_by(self, user_id: UUID, at: datetime) -> Preferences:
-        return Preferences(
-            user_id=user_id,
-            genres=_plain(self.genres),
-            authors=_plain(self.authors),
-            tags=_plain(self.tags),
-            languages=_plain(self.languages),
-            updated_at=at,
+    @property
+    def tastes(self) -> Tastes:
+        return Tastes(
+            genres=_weights(self.genres),
+            authors=_weights(self.authors),
+            tags=_weights(self.tags),
+            languages=_weights(self.languages),
         )
 
 
@@ -56,6 +56,15 @@ class TastesOut(Out):
     tags: list[TasteOut]
     languages: list[TasteOut]
 
+    @classmethod
+    def of(cls, tastes: Tastes) -> "TastesOut":
+        return cls(
+            genres=_listed(tastes.genres),
+            authors=_listed(tastes.authors),
+            tags=_listed(tastes.tags),
+            languages=_listed(tastes.languages),
+        )
+
 
 class PreferencesOut(TastesOut):
     """What the reader said, and, read-only, what the library learnt from what they did."""
@@ -63,13 +72,12 @@ class PreferencesOut(TastesOut):
     learned: TastesOut
 
     @classmethod
-    def of(cls, both: StatedAndLearnt) -> "PreferencesOut":
-        stated = _weighed(both.stated.tastes)
-        return cls.model_validate({**stated, "learned": _weighed(both.learnt)})
+    def beside(cls, both: StatedAndLearnt) -> "PreferencesOut":
+        return cls(**dict(TastesOut.of(both.stated)), learned=TastesOut.of(both.learnt))
 
 
 class ReasonOut(Out):
-    kind: str
+    kind: ReasonKind
     book_id: UUID | None = None
     value: str | None = None
     text: str
@@ -115,13 +123,9 @@ class FeedbackIn(In):
     action: FeedbackAction
 
 
-def _plain(tastes: list[TasteIn]) -> list[Taste]:
-    return [Taste(name=taste.name, weight=taste.weight) for taste in tastes]
+def _weights(tastes: list[TasteIn]) -> dict[str, float]:
+    return {taste.name: taste.weight for taste in tastes}
 
 
-def _weighed(tastes: Tastes) -> dict[str, list[Taste]]:
-    def listed(weights: Mapping[str, float]) -> list[Taste]:
-        return [Taste(name=name, weight=weight) for name, weight in weights.items()]
-
-    kinds = ("genres", "authors", "tags", "languages")
-    return {kind: listed(getattr(tastes, kind)) for kind in kinds}
+def _listed(weights: Mapping[str, float]) -> list[TasteOut]:
+    return [TasteOut(name=name, weight=weight) for name, weight in weights.items()]

@@ -1,4 +1,12 @@
-from app.shared.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed, TooLarge
+from app.shared.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+    Unavailable,
+)
 
 
 class BookNotFound(NotFound):
@@ -47,8 +55,9 @@ class SummaryNotPossible(Conflict):
     title = "The file has not been read yet"
 
 
-class TextTooLong(TooLarge):
-    title = "The text is longer than can be summarised in one request"
+class StillBeingRead(Unavailable):
+    code = "not_ingested"
+    title = "The file is still being read"
 
 
 class GeneratedTextOff(Conflict):

@@ -27,10 +27,11 @@ class ReadFile(Job):
 
 @dataclass(frozen=True)
 class SummariseBook(Job):
-    """Summarise the whole book."""
+    """Summarise the whole book; a reader who asks gets a job of their own to look at."""
 
     kind: ClassVar[str] = "summarise_book"
     book_id: UUID
+    asked_by: UUID | None = None
 
     @property
     @override
@@ -40,7 +41,7 @@ class SummariseBook(Job):
     @property
     @override
     def dedupe(self) -> str:
-        return f"summarise_book:{self.book_id}"
+        return f"summarise_book:{self.book_id}:{self.asked_by}"
 
 
 @dataclass(frozen=True)

@@ -86,10 +86,12 @@ class Book:
 
     def learn(self, metadata: Metadata, at: datetime) -> None:
         """Fill what nobody said from what the file says of itself."""
-        found = _fields_of(metadata)
-        for name in self.unsaid:
-            if found.get(name):
-                setattr(self, name, found[name])
+        fields = _fields_of(metadata)
+        found = {name: fields[name] for name in self.unsaid if fields[name]}
+        if all(getattr(self, name) == value for name, value in found.items()):
+            return
+        for name, value in found.items():
+            setattr(self, name, value)
         self._changed(at)
 
     def replace_file(self, content: Content, at: datetime) -> None:
@@ -253,7 +255,7 @@ class Summary:
         self.status, self.error, self.updated_at = "failed", error, at
 
     def begin(self, at: datetime, *, planned: int) -> None:
-        self.status, self.done, self.planned = "running", 0, planned
+        self.status, self.done, self.planned, self.error = "running", 0, planned, None
         self.updated_at = at
 
     def show(self, presentation: dict[str, Any], at: datetime) -> None:

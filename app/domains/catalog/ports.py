@@ -89,11 +89,12 @@ class NodeRepository(ABC):
 
     @abstractmethod
     async def keep(self, node: SummaryNode, at: datetime) -> None:
-        """Keep the node; the first answer under a key stays."""
+        """Keep the node; the first answer under a key stays, unless it was degraded."""
 
     @abstractmethod
     async def use(self, book_id: UUID, keys: Collection[str]) -> None:
-        """Note that the book grew from these nodes and from no others."""
+        """Note that the book grew from these nodes, as far as they are kept, and from no
+        others."""
 
     @abstractmethod
     async def sweep(self, before: datetime) -> int:
@@ -104,7 +105,8 @@ class AnnouncedFileRepository(ABC):
     """Keys under which something is being stored that belongs to no book yet."""
 
     @abstractmethod
-    async def announce(self, storage_key: str, at: datetime) -> None: ...
+    async def announce(self, storage_key: str, at: datetime) -> None:
+        """Announce the key; once more, if it is announced already."""
 
     @abstractmethod
     async def settle(self, storage_key: str) -> None:

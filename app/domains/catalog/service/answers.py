@@ -7,8 +7,8 @@ from typing import Any
 
 from app.shared.sentences import sentences
 
-_WORD = re.compile(r"\w+")
-_ENDS = tuple('.!?…"”’»)]。！？」』')
+# Scripts without spaces: a character counts as a word.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 _ECHOES = ("<data:", "</data:", "between data marks", "one json object")
 
 
@@ -19,9 +19,10 @@ def is_degenerate(output: Mapping[str, Any], *, source: str, words: int) -> bool
     count = len(_WORD.findall(text))
     enough = min(8, len(_WORD.findall(source[:2000])) // 4)
     return (
-        count < max(1, enough)
+        count < enough
+        or not text
         or count > 3 * words + 40
-        or (count >= 8 and not text.endswith(_ENDS))
+        or (count >= 8 and _breaks_off(text))
         or any(echo in text.lower() for echo in _ECHOES)
         or _repeats(text)
     )
@@ -30,7 +31,7 @@ def is_degenerate(output: Mapping[str, Any], *, source: str, words: int) -> bool
 def evidence_for(summary: str, passage: str) -> str:
     """The sentence of the passage (240 characters at most) that says most of what the
     summary says: by words in common, longer words counting more."""
-    wanted = {word for word in _WORD.findall(summary.lower()) if len(word) > 3}
+    wanted = {word for word in _WORD.findall(summary.lower()) if len(word) > 3 or word > "\u3040"}
 
     def support(sentence: str) -> float:
         found = set(_WORD.findall(sentence.lower()))
@@ -40,7 +41,13 @@ def evidence_for(summary: str, passage: str) -> str:
     return " ".join(max(candidates, key=support, default="").split())
 
 
+def _breaks_off(text: str) -> bool:
+    """Ends in the middle; scripts without case may well end without a full stop."""
+    last = text[-1]
+    return last in ",;:-–—" or last.isdecimal() or last.lower() != last.upper()
+
+
 def _repeats(text: str) -> bool:
     words = _WORD.findall(text.lower())
     fours = [tuple(words[i : i + 4]) for i in range(len(words) - 3)]
-    return len(fours) >= 24 and len(set(fours)) < 0.8 * len(fours)
+    return len(fours) >= 6 and len(set(fours)) < 0.8 * len(fours)

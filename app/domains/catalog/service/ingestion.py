@@ -18,6 +18,8 @@ from app.shared.ids import new_id
 
 _SWEEP_EVERY = timedelta(hours=6)
 _ORPHAN_AFTER = timedelta(hours=24)
+# Longer than any run takes whose answers no book uses yet, a long absence of the model included.
+_NODE_UNUSED_FOR = timedelta(days=30)
 
 
 class IngestionService:
@@ -66,7 +68,7 @@ class IngestionService:
             async with self._begin() as work:
                 await work.files.settle(key)
         async with self._begin() as work:
-            nodes = await work.nodes.sweep(before)
+            nodes = await work.nodes.sweep(self._clock.now() - _NODE_UNUSED_FOR)
             await work.jobs.enqueue(SweepOrphans(), delay=_SWEEP_EVERY)
         return {"files": len(keys), "nodes": nodes}
 
@@ -89,6 +91,8 @@ class IngestionService:
                 book.ingestion = Ingestion("failed", 0, 1, code, detail)
                 book.updated_at = self._clock.now()
                 await work.texts.forget(book_id)
+                summary = await self._summary_anew(work, book_id)
+                summary.fail(self._clock.now(), {"code": code, "detail": detail})
         return {"failed": code}
 
     async def _keep(self, book_id: UUID, content: Content, document: Document) -> bool:
@@ -109,11 +113,16 @@ class IngestionService:
         return True
 
     async def _ask_for_summary(self, work: CatalogWork, book_id: UUID, owner: UUID | None) -> None:
-        if not self._summarise:
-            return
+        summary = await self._summary_anew(work, book_id)
+        if self._summarise:
+            await work.jobs.enqueue(SummariseBook(book_id), owner=owner)
+        else:
+            summary.cancel(summary.run, self._clock.now())
+
+    async def _summary_anew(self, work: CatalogWork, book_id: UUID) -> Summary:
         summary = await work.summaries.find(book_id, for_change=True)
         if summary is None:
-            await work.summaries.add(Summary.pending(book_id, new_id(), self._clock.now()))
-        else:
-            summary.start_over(new_id(), self._clock.now(), forget=True)
-        await work.jobs.enqueue(SummariseBook(book_id), owner=owner)
+            summary = Summary.pending(book_id, new_id(), self._clock.now())
+            await work.summaries.add(summary)
+        summary.start_over(new_id(), self._clock.now(), forget=True)
+        return summary

@@ -1,5 +1,6 @@
 """Where the answers of a summary tree are kept while it grows."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -41,20 +42,24 @@ class NodeMemory:
         self._planned = planned
         self._claim = claim
         self._done = 0
+        # One answer at a time: many at once would take all connections, to wait for one row.
+        self._turn = asyncio.Lock()
         self.asked = 0
 
     async def recall(self, keys: Sequence[str]) -> Mapping[str, SummaryNode]:
-        async with self._begin() as work:
-            known = await work.nodes.find(keys)
+        """The answers kept, those not that another try may better."""
+        async with self._turn, self._begin() as work:
+            found = await work.nodes.find(keys)
+            known = {key: node for key, node in found.items() if not node.degraded}
             self._done += sum(key in known for key in keys)
             await self._advance(work)
         await self._report()
         return known
 
     async def keep(self, node: SummaryNode) -> None:
-        self._done += 1
-        self.asked += 1
-        async with self._begin() as work:
+        async with self._turn, self._begin() as work:
+            self._done += 1
+            self.asked += 1
             await work.nodes.keep(node, self._clock.now())
             await self._advance(work)
         await self._report()

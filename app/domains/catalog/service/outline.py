@@ -1,37 +1,48 @@
 """How a book is cut for a model: sections, passages, and the shape of the summary tree.
 
-Sizes are estimated tokens: 3.2 characters of an alphabet, one of an ideographic script,
-which is on the careful side for the models measured.
+Sizes are tokens by a careful estimate: 3.2 characters of a Latin text are one, an ideograph
+a little more than one, a character of another script a little more than half of one.
 """
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from app.domains.catalog.model import ChapterText
 from app.shared.sentences import sentence_spans
 
-_IDEOGRAPHIC = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
+_IDEOGRAPHIC = re.compile(
+    r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]+"
+)
+_OTHER_SCRIPTS = re.compile(r"[\u0370-\u1fff\ua000-\uabff\U00010000-\U0001ffff]+")
 _CHARACTERS_A_TOKEN = 3.2
-_WORDS_A_TOKEN = 0.6
-_INSTRUCTIONS = 420
+_DEAREST_CHARACTER = 3.6 / _CHARACTERS_A_TOKEN
+_INSTRUCTIONS = 260
+_EVIDENCE = 80
+_NUMBERING = 6
 
 Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much of a model's window a question may use.
+    """How much of a model's window a question may use, in estimated tokens.
 
-    `passage`: tokens of a passage; `fan_in`: how many summaries are joined at once (two at
-    least, so that every level is smaller than the one below); `tokens` and `words`: the
-    limits of one summary; `book_tokens` and `book_words`: of the whole book's.
+    `passage`: a passage; `fan_in`: how many summaries are joined at once (two at least, so
+    that every level is smaller than the one below); `part`: one of them in a question;
+    `evidence`: a sentence of the book beside it; `names`: the title of a book or a chapter;
+    `tokens` and `words`: the limits of one summary; `book_tokens` and `book_words`: of the
+    whole book's. In the smallest windows (below about 1,000 tokens) everything fits, but
+    answers are so short that a model may well fail at the last one.
     """
 
     passage: int
     fan_in: int
+    part: int
+    evidence: int
+    names: int
     tokens: int
     words: int
     book_tokens: int
@@ -39,16 +50,26 @@ class Budget:
 
     @classmethod
     def for_window(cls, context: int) -> "Budget":
-        tokens = max(48, min(420, context // 7))
-        book_tokens = max(64, min(900, context // 5))
-        room = max(2 * tokens, context - min(_INSTRUCTIONS, context // 3) - book_tokens)
+        """The budget of a window of 512 tokens or more."""
+        names = min(130, context // 24)
+        # Where there is room, some stays free: an estimate may turn out too low.
+        room = context - _INSTRUCTIONS - 2 * names - max(0, (context - 512) // 12)
+        book_tokens = min(900, room * 4 // 9)
+        tokens = min(420, max(52, room // 6))
+        joined = room - book_tokens
+        fan_in = max(2, min(8, joined // (tokens + _EVIDENCE + _NUMBERING)))
+        share = joined // fan_in - _NUMBERING
+        evidence = min(_EVIDENCE, share - tokens)
         return cls(
-            passage=min(3000, room),
-            fan_in=max(2, min(8, room // (tokens + 100))),
+            passage=min(3000, room - tokens),
+            fan_in=fan_in,
+            part=share - evidence,
+            evidence=evidence,
+            names=names,
             tokens=tokens,
-            words=max(20, int(tokens * _WORDS_A_TOKEN * 0.7)),
+            words=int(tokens * 0.42),
             book_tokens=book_tokens,
-            book_words=max(30, int(book_tokens * _WORDS_A_TOKEN * 0.5)),
+            book_words=int(book_tokens * 0.3),
         )
 
 
@@ -61,8 +82,18 @@ class Section:
 
 
 def estimated_tokens(text: str) -> int:
-    ideographs = len(_IDEOGRAPHIC.findall(text))
-    return ideographs + math.ceil((len(text) - ideographs) / _CHARACTERS_A_TOKEN)
+    weight = float(len(text))
+    if not text.isascii():
+        weight += 2.6 * sum(map(len, _IDEOGRAPHIC.findall(text)))
+        weight += 0.8 * sum(map(len, _OTHER_SCRIPTS.findall(text)))
+    return math.ceil(weight / _CHARACTERS_A_TOKEN)
+
+
+def clipped(text: str, tokens: int) -> str:
+    """The beginning of the text, at most so many tokens of it."""
+    while (size := estimated_tokens(text)) > tokens:
+        text = text[: len(text) * tokens // size]
+    return text
 
 
 def sections_of(chapters: Sequence[ChapterText], budget: Budget) -> list[Section]:
@@ -77,19 +108,30 @@ def sections_of(chapters: Sequence[ChapterText], budget: Budget) -> list[Section
 def passages_of(text: str, limit: int) -> tuple[str, ...]:
     """The text cut between sentences into passages of about equal size, at most `limit`
     tokens each; a longer sentence is cut between characters."""
-    total = estimated_tokens(text)
-    target = math.ceil(total / max(1, math.ceil(total / limit))) if total else limit
-    # Sentences do not divide evenly: some slack, or a small rest becomes one more passage.
-    target = min(limit, math.ceil(target * 1.05))
-    passages, start, end, size = [], 0, 0, 0
+    cut = (text[start:end] for start, end in _cuts(text, limit))
+    return tuple(passage for passage in cut if passage.strip())
+
+
+def _cuts(text: str, limit: int) -> Iterator[tuple[int, int]]:
+    target = _even_size(estimated_tokens(text), limit)
+    start, end, size = 0, 0, 0
     for first, last in _pieces(text, limit):
-        weight = estimated_tokens(text[max(end, first - 2) : last])
-        if size and size + weight > target:
-            passages.append(text[start:end])
+        # With the white space before it, of which there may be any amount.
+        grown = size + estimated_tokens(text[end:last])
+        if size and grown > target:
+            yield start, end
             size = 0
-        start = first if not size else start
-        end, size = last, size + weight
-    return (*passages, text[start:end]) if size else tuple(passages)
+        if not size:
+            start, grown = first, estimated_tokens(text[first:last])
+        end, size = last, grown
+    if size:
+        yield start, end
+
+
+def _even_size(total: int, limit: int) -> int:
+    count = max(1, math.ceil(total / limit))
+    # Sentences do not divide evenly: some slack, or a small rest becomes one more passage.
+    return min(limit, math.ceil(total / count * 1.05))
 
 
 def groups_of(items: Sequence[Item], fan_in: int) -> list[list[Item]]:
@@ -135,10 +177,12 @@ def _title_of(bundle: Sequence[ChapterText]) -> str:
     return first if first == last else f"{first} – {last}"
 
 
-def _pieces(text: str, limit: int) -> list[tuple[int, int]]:
-    step = max(1, min(limit, int(limit * _CHARACTERS_A_TOKEN)) // 2)
-    return [
-        (cut, min(cut + (step if last - first > 2 * step else last - first), last))
-        for first, last in sentence_spans(text)
-        for cut in range(first, last, step if last - first > 2 * step else last - first)
-    ]
+def _pieces(text: str, limit: int) -> Iterator[tuple[int, int]]:
+    """Sentences, the long ones in pieces that fit the limit in any script."""
+    longest = max(1, int(limit / _DEAREST_CHARACTER))
+    for first, last in sentence_spans(text):
+        if last - first <= longest:
+            yield first, last
+        else:
+            step = max(1, longest // 2)
+            yield from ((cut, min(cut + step, last)) for cut in range(first, last, step))

@@ -1,6 +1,7 @@
 """Putting books on the shelf, describing, handing out and withdrawing them."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -29,6 +30,7 @@ from app.domains.catalog.ports import CatalogWork
 from app.ports.clock import Clock
 from app.ports.storage import ByteRange, StorageProvider
 from app.ports.text import TextExtractor
+from app.shared.errors import Unavailable
 from app.shared.ids import new_id
 from app.shared.pages import Page, PageRequest
 
@@ -40,14 +42,6 @@ class ReceivedFile:
     """A stored file that belongs to no book yet."""
 
     content: Content
-
-
-@dataclass(frozen=True, slots=True)
-class Handout:
-    """A book's file on its way out: `size` is of the whole file."""
-
-    content: Content
-    stream: AsyncIterator[bytes]
 
 
 class ShelvingService:
@@ -125,6 +119,7 @@ class ShelvingService:
                 book = await self._changeable(work, actor, book_id, if_match)
                 await work.jobs.enqueue(DiscardFile(book.content.storage_key))
                 book.replace_file(file.content, self._clock.now())
+                await self._drop_summary(work, book_id)
                 await work.files.settle(file.content.storage_key)
                 await work.jobs.enqueue(ReadFile(book.id), owner=actor.id)
         except DuplicateContent as error:
@@ -205,15 +200,23 @@ class ShelvingService:
             raise BookChanged(f"Its version is {book.version} by now: read it again.")
         return book
 
+    async def _drop_summary(self, work: CatalogWork, book_id: UUID) -> None:
+        """End a summary of the old text at its next answer: the reading waits for it."""
+        summary = await work.summaries.find(book_id, for_change=True)
+        if summary:
+            summary.start_over(new_id(), self._clock.now(), forget=True)
+
     async def _named(self, error: DuplicateContent, sha256: str) -> DuplicateContent:
         async with self._begin() as work:
             existing = await work.books.having_content(sha256)
         return DuplicateContent(error.detail, book_id=str(existing)) if existing else error
 
     async def _drop(self, key: str) -> None:
-        await self._storage.delete(key)
-        async with self._begin() as work:
-            await work.files.settle(key)
+        # What cannot be removed now stays announced, and the sweep removes it.
+        with suppress(Unavailable):
+            await self._storage.delete(key)
+            async with self._begin() as work:
+                await work.files.settle(key)
 
     async def _capped(self, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         size = 0
@@ -244,7 +247,7 @@ def _bare_name(filename: str) -> str:
     """The name without folders and without what could break a header or a line."""
     bare = PurePath(filename.replace("\\", "/")).name
     kept = "".join(c for c in bare if c.isprintable() and c not in '"/\\').strip()
-    return kept[:200] or "book"
+    return kept[:200] if kept.strip(".") else "book"
 
 
 def _title_from(filename: str) -> str:

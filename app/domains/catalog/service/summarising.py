@@ -11,6 +11,7 @@ from app.domains.accounts.model import User
 from app.domains.catalog.errors import (
     GeneratedTextOff,
     NotYourBook,
+    StillBeingRead,
     SummaryNotPossible,
 )
 from app.domains.catalog.jobs import SummariseBook, SummariseText
@@ -29,7 +30,7 @@ from app.ports.clock import Clock
 from app.ports.jobs import JobRun
 from app.ports.llm import LLMProvider, ModelUnavailable
 from app.ports.storage import StorageProvider
-from app.shared.errors import LibraryError
+from app.shared.errors import LibraryError, Unavailable
 from app.shared.ids import new_id
 
 
@@ -84,7 +85,10 @@ class SummaryService:
         self._require_model()
         async with self._begin() as work:
             book = await self._changeable(work, actor, book_id)
-            return await self._start_over(work, book, actor)
+            if book.ingestion.status != "ready":
+                raise SummaryNotPossible("The summary starts by itself once the file is read.")
+            await self._start_over(work, book)
+            return await self._ask(work, book, actor)
 
     async def cancel(self, actor: User, book_id: UUID) -> None:
         """Stop the running summary; what was shown before stays."""
@@ -95,19 +99,21 @@ class SummaryService:
                 summary.cancel(new_id(), self._clock.now())
 
     async def generate_for_book(self, actor: User, book_id: UUID) -> Generated:
-        """The book's summary if there is one, else the job that makes it."""
+        """The book's summary if there is one, else a job that ends with it. Raises
+        SummaryNotPossible when the file cannot be read."""
         self._require_model()
         async with self._begin() as work:
             book = await work.books.get(book_id, for_change=True)
+            if book.ingestion.status == "failed":
+                raise SummaryNotPossible("The file of this book cannot be read.")
             summary = await work.summaries.find(book_id)
             if summary and summary.status == "ready":
                 return Generated(summary.presentation)
-            if summary and summary.status in ("pending", "running"):
-                job = await work.jobs.enqueue(SummariseBook(book_id), owner=actor.id)
-                return Generated(None, job)
-            if not book.may_be_changed_by(actor):
-                raise NotYourBook("Its summary was stopped; who added the book may start it.")
-            return Generated(None, await self._start_over(work, book, actor))
+            if summary and summary.status in ("failed", "cancelled"):
+                if not book.may_be_changed_by(actor):
+                    raise NotYourBook("Its summary was stopped; who added the book may start it.")
+                await self._start_over(work, book)
+            return Generated(None, await self._ask(work, book, actor))
 
     async def generate_for_text(self, actor: User, *, content: str, title: str) -> Generated:
         """Summarise a text at once when it fits one question, else by a job."""
@@ -124,7 +130,9 @@ class SummaryService:
             )
 
     async def summarise_text(self, storage_key: str, title: str, run: JobRun) -> dict[str, Any]:
-        """The handler of SummariseText; the text itself is swept away a day later."""
+        """The handler of SummariseText; the text is swept away a day after its last try."""
+        async with self._begin() as work:
+            await work.files.announce(storage_key, self._clock.now())
         chunks = [chunk async for chunk in await self._storage.read(storage_key)]
         content = b"".join(chunks).decode()
         presentation = await self._present_text(content, title, run)
@@ -134,28 +142,30 @@ class SummaryService:
         """The handler of SummariseBook. A reader sees an extractive summary within seconds,
         and the model's once it is there; while the model is away the job waits."""
         task = await self._take_up(book_id)
-        if task is None:
-            return {"skipped": True}
+        if not isinstance(task, _Task):
+            return task
         try:
             await self._show_stand_in(task)
             return await self._read_whole(task, run)
         except RunEnded:
             return {"cancelled": True}
-        except ModelUnavailable as error:
-            await self._note(task, error, waiting=True)
-            raise
         except Exception as error:
-            await self._note(task, error, waiting=False)
+            await self._note(task, error, waiting=isinstance(error, Unavailable))
             raise
 
-    async def _take_up(self, book_id: UUID) -> _Task | None:
+    async def _take_up(self, book_id: UUID) -> _Task | dict[str, Any]:
+        """What there is to do, or the result if there is nothing left to do."""
         async with self._begin() as work:
             book = await work.books.get(book_id)
             summary = await work.summaries.find(book_id)
             chapters = await work.texts.chapters(book_id)
-        if summary is None or summary.status in ("cancelled", "ready") or not chapters:
-            return None
+        if book.ingestion.status in ("pending", "running"):
+            raise StillBeingRead
+        if summary and summary.status == "ready" and summary.presentation:
+            return presentation_reply(summary.presentation)
         sections = await asyncio.to_thread(self._sections, chapters)
+        if summary is None or summary.status == "cancelled" or not sections:
+            return {"skipped": True}
         return _Task(book, summary.run, sections, summary.presentation is not None)
 
     def _sections(self, chapters: Sequence[ChapterText]) -> list[Section]:
@@ -178,13 +188,16 @@ class SummaryService:
         memory = self._memory(run, planned, Claim(task.book.id, task.run))
         tree = self._tree(task.book.title, task.book.author, self._llm, memory)
         presentation = await tree.present(task.sections)
+        shown = asdict(presentation)
         async with self._begin() as work:
+            # In the order of whoever removes the book: the book first, then what hangs on it.
+            await work.books.get(task.book.id, for_change=True)
             summary = await self._mine(work, task)
-            summary.show(asdict(presentation), self._clock.now())
+            summary.show(shown, self._clock.now())
             summary.finish(self._clock.now())
             await work.nodes.use(task.book.id, tree.keys)
         await run.report(planned, planned)
-        return {"nodes": planned, "asked": memory.asked, "degraded": presentation.degraded}
+        return {**presentation_reply(shown), "nodes": planned, "asked": memory.asked}
 
     async def _note(self, task: _Task, error: Exception, *, waiting: bool) -> None:
         code = error.code if isinstance(error, LibraryError) else "internal_error"
@@ -201,12 +214,15 @@ class SummaryService:
             raise RunEnded
         return summary
 
-    async def _start_over(self, work: CatalogWork, book: Book, actor: User) -> UUID:
+    async def _start_over(self, work: CatalogWork, book: Book) -> None:
         summary = await work.summaries.find(book.id, for_change=True)
         if summary is None:
-            raise SummaryNotPossible("The summary starts by itself once the file is read.")
-        summary.start_over(new_id(), self._clock.now(), forget=False)
-        return await work.jobs.enqueue(SummariseBook(book.id), owner=actor.id)
+            await work.summaries.add(Summary.pending(book.id, new_id(), self._clock.now()))
+        else:
+            summary.start_over(new_id(), self._clock.now(), forget=False)
+
+    async def _ask(self, work: CatalogWork, book: Book, actor: User) -> UUID:
+        return await work.jobs.enqueue(SummariseBook(book.id, actor.id), owner=actor.id)
 
     async def _changeable(self, work: CatalogWork, actor: User, book_id: UUID) -> Book:
         book = await work.books.get(book_id, for_change=True)

@@ -15,7 +15,13 @@ from typing import Any, Protocol, TypeVar
 from app.domains.catalog import prompts
 from app.domains.catalog.model import ChapterSummary, Presentation, SummaryNode
 from app.domains.catalog.service.answers import evidence_for, is_degenerate
-from app.domains.catalog.service.outline import Budget, Section, groups_of
+from app.domains.catalog.service.outline import (
+    Budget,
+    Section,
+    clipped,
+    estimated_tokens,
+    groups_of,
+)
 from app.ports.llm import (
     Completion,
     CompletionRequest,
@@ -25,6 +31,8 @@ from app.ports.llm import (
 )
 
 _ATTEMPTS = 2
+# No more than a model could be set to answer: the others wait here, not in line for threads.
+_AT_ONCE = 64
 
 Result = TypeVar("Result")
 
@@ -53,11 +61,16 @@ class _Branch:
 
     title: str
     node: SummaryNode
-    evidence: tuple[str, ...]
+    evidence: str
 
     @property
     def summary(self) -> str:
         return str(self.node.output["summary"])
+
+    @property
+    def key(self) -> str:
+        """What a question about it rests on: another one once a better answer is there."""
+        return f"{self.node.key}!" if self.node.degraded else self.node.key
 
 
 class SummaryTree:
@@ -67,12 +80,13 @@ class SummaryTree:
     def __init__(
         self, *, title: str, author: str, llm: LLMProvider, stand_in: LLMProvider, memory: Memory
     ) -> None:
-        self._title = title
-        self._author = author
         self._llm = llm
         self._stand_in = stand_in
         self._memory = memory
         self._budget = Budget.for_window(llm.card.context)
+        self._title = clipped(title, self._budget.names * 2 // 3)
+        self._author = clipped(author, self._budget.names // 3)
+        self._places = asyncio.Semaphore(_AT_ONCE)
         self._degraded = False
         self._keys: list[str] = []
 
@@ -99,12 +113,10 @@ class SummaryTree:
         )
 
     async def _chapters(self, sections: Sequence[Section]) -> list[_Branch]:
-        passages = [(s.title, passage) for s in sections for passage in s.passages]
-        nodes = iter(await self._answers([self._about_passage(*p) for p in passages]))
-        leaves = [
-            [_leaf(section.title, passage, next(nodes)) for passage in section.passages]
-            for section in sections
-        ]
+        # Seconds of work for a long book: not on the loop.
+        questions = await asyncio.to_thread(self._about_passages, sections)
+        nodes = await self._answers(questions)
+        leaves = await asyncio.to_thread(_leaves, sections, nodes)
         return await _each(self._single(branches) for branches in leaves)
 
     async def _single(self, branches: list[_Branch]) -> _Branch:
@@ -123,11 +135,14 @@ class SummaryTree:
     async def _present(self, branches: list[_Branch]) -> SummaryNode:
         return (await self._answers([self._about_book(branches)]))[0]
 
+    def _about_passages(self, sections: Sequence[Section]) -> list[_Question]:
+        return [self._about_passage(s.title, passage) for s in sections for passage in s.passages]
+
     def _about_passage(self, chapter: str, passage: str) -> _Question:
         request = prompts.summarise_passage(
             title=self._title,
             author=self._author,
-            chapter=chapter,
+            chapter=clipped(chapter, self._budget.names),
             passage=passage,
             words=self._budget.words,
             tokens=self._budget.tokens,
@@ -139,9 +154,9 @@ class SummaryTree:
         request = prompts.merge_summaries(
             title=self._title,
             author=self._author,
-            part=_span(group),
-            summaries=[branch.summary for branch in group],
-            evidence=[line for branch in group for line in branch.evidence[:1]],
+            part=clipped(_span(group), self._budget.names),
+            summaries=self._summaries(group),
+            evidence=self._evidence(group),
             words=self._budget.words,
             tokens=self._budget.tokens,
         )
@@ -151,12 +166,20 @@ class SummaryTree:
         request = prompts.present_book(
             title=self._title,
             author=self._author,
-            summaries=[branch.summary for branch in branches],
-            evidence=[line for branch in branches for line in branch.evidence[:1]],
+            summaries=self._summaries(branches),
+            evidence=self._evidence(branches),
             words=self._budget.book_words,
             tokens=self._budget.book_tokens,
         )
         return self._question("book", request, self._budget.book_words, *_below(branches))
+
+    def _summaries(self, branches: list[_Branch]) -> list[str]:
+        return [clipped(branch.summary, self._budget.part) for branch in branches]
+
+    def _evidence(self, branches: list[_Branch]) -> list[str]:
+        """Whole sentences only, and none there is no room for."""
+        lines = (branch.evidence for branch in branches)
+        return [line for line in lines if line and estimated_tokens(line) < self._budget.evidence]
 
     def _question(
         self, kind: str, request: CompletionRequest, words: int, inputs: list[str], source: str
@@ -166,22 +189,20 @@ class SummaryTree:
 
     async def _answers(self, questions: list[_Question]) -> list[SummaryNode]:
         known = await self._memory.recall([question.key for question in questions])
-        nodes = await _each(
-            self._remembered(known[q.key]) if q.key in known else self._asked(q) for q in questions
-        )
+        asked = await _each(self._asked(q) for q in questions if q.key not in known)
+        answers = iter(asked)
+        nodes = [known[q.key] if q.key in known else next(answers) for q in questions]
         self._keys.extend(node.key for node in nodes)
         self._degraded = self._degraded or any(node.degraded for node in nodes)
         return nodes
 
-    async def _remembered(self, node: SummaryNode) -> SummaryNode:
-        return node
-
     async def _asked(self, question: _Question) -> SummaryNode:
-        completion = await self._usable(question)
-        degraded = completion is None
-        author = (self._stand_in if degraded else self._llm).card
-        if completion is None:
-            completion = await self._stand_in.complete(question.request)
+        async with self._places:
+            completion = await self._usable(question)
+            degraded = completion is None
+            author = (self._stand_in if degraded else self._llm).card
+            if completion is None:
+                completion = await self._stand_in.complete(question.request)
         node = SummaryNode(
             key=question.key,
             kind=question.kind,
@@ -206,12 +227,18 @@ class SummaryTree:
                 raise
             except ModelFailure:
                 return None
-            if completion.parsed and not is_degenerate(
-                completion.parsed, source=question.source, words=question.words
-            ):
+            if self._may_be_shown(completion, question):
                 return completion
             request = replace(request, temperature=0.0, seed=request.seed + 1)
         return None
+
+    def _may_be_shown(self, completion: Completion, question: _Question) -> bool:
+        if not completion.parsed:
+            return False
+        # Sentences of the book itself are as they are; nothing better would come.
+        return self._llm.card == self._stand_in.card or not is_degenerate(
+            completion.parsed, source=question.source, words=question.words
+        )
 
 
 def node_key(
@@ -223,12 +250,20 @@ def node_key(
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
+def _leaves(sections: Sequence[Section], nodes: Sequence[SummaryNode]) -> list[list[_Branch]]:
+    left = iter(nodes)
+    return [
+        [_leaf(section.title, passage, next(left)) for passage in section.passages]
+        for section in sections
+    ]
+
+
 def _leaf(title: str, passage: str, node: SummaryNode) -> _Branch:
-    return _Branch(title, node, (evidence_for(str(node.output["summary"]), passage),))
+    return _Branch(title, node, evidence_for(str(node.output["summary"]), passage))
 
 
 def _joint(group: list[_Branch], node: SummaryNode) -> _Branch:
-    return _Branch(_span(group), node, tuple(b.evidence[0] for b in group[:2]))
+    return _Branch(_span(group), node, next((b.evidence for b in group if b.evidence), ""))
 
 
 def _span(group: list[_Branch]) -> str:
@@ -237,7 +272,7 @@ def _span(group: list[_Branch]) -> str:
 
 
 def _below(group: list[_Branch]) -> tuple[list[str], str]:
-    return [branch.node.key for branch in group], " ".join(branch.summary for branch in group)
+    return [branch.key for branch in group], " ".join(branch.summary for branch in group)
 
 
 async def _each(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
