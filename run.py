@@ -1,7 +1,7 @@
 """LuminaLib in one command; needs nothing but Python 3.11 or newer.
 
     python3 run.py [serve] [--host H] [--port N]   start the library
-    python3 run.py demo [--books DIR]              start it with something to look at
+    python3 run.py demo [--books DIR]              play its whole story, with samples or yours
     python3 run.py test [pytest arguments]         run the tests
     python3 run.py check                           format, lint, types, walls, tests
     python3 run.py bench [NAME] [arguments]        run a benchmark, or list them
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
     command = {"test": test, "check": check, "bench": bench}.get(name)
     if command is None:
         prepare(RUNTIME)
-        hand_over("-m", "app", name, *rest)
+        hand_over("-m", *(["demo"] if name == "demo" else ["app", name]), *rest)
     return command(rest)
 
 

@@ -17,7 +17,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         asyncio.run(_command(chosen))
     except LibraryError as error:
-        print(f"{error.title}:\n{error.detail}", file=sys.stderr)
+        print(_in_words(error), file=sys.stderr)
         return 2 if isinstance(error, Invalid) else 1
     except KeyboardInterrupt:
         return 130
@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="the HTTP server, with the worker inside")
     serve.add_argument("--host")
-    serve.add_argument("--port", type=int)
+    serve.add_argument("--port", type=_port)
     commands.add_parser("worker", help="run jobs, beside any number of servers")
     commands.add_parser("migrate", help="bring the database to the newest schema")
     admin = commands.add_parser("admin", help="accounts, from the command line")
@@ -46,6 +46,18 @@ def _parser() -> argparse.ArgumentParser:
     grant.add_argument("email")
     grant.add_argument("role", choices=[role.value for role in Role])
     return parser
+
+
+def _in_words(error: LibraryError) -> str:
+    if error.detail.startswith(error.title):
+        return error.detail
+    return f"{error.title}:{chr(10) if chr(10) in error.detail else ' '}{error.detail}"
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
 
 
 def _command(chosen: argparse.Namespace) -> Coroutine[Any, Any, None]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import sys
@@ -11,12 +12,13 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import uvicorn
 from typing_extensions import override
 
-from app.adapters.postgres.migrating import migrate
 from app.api.application import create_api
 from app.api.gate import MEBIBYTE, Limits
-from app.bootstrap.library import Library, database_of, open_library
+from app.bootstrap.library import Library, bring_up_to_date, database_of, open_library
+from app.bootstrap.settings import Server as ServerSettings
 from app.bootstrap.settings import Settings, read_settings
 from app.domains.accounts.model import Role, User
+from app.shared.errors import Unavailable
 
 _BACKLOG = 512
 
@@ -33,13 +35,18 @@ async def serve(settings: Settings) -> None:
     """The HTTP door, with the worker in the same process unless JOBS_EMBEDDED=false."""
     _log_to_stderr()
     migrating = settings.server.environment == "development"
-    async with open_library(settings, migrating=migrating) as library, _working(library, settings):
-        await library.services.ingestion.schedule_sweep()
-        server = _Server(_uvicorn(library, settings))
-        with _on_signal(server.stop):
-            announcing = asyncio.create_task(_announce(server, library, settings))
-            await server.serve()
-            announcing.cancel()
+    # The address first: a taken port should not take the start of a database to notice.
+    with _bound(settings.server) as address:
+        async with (
+            open_library(settings, migrating=migrating) as library,
+            _working(library, settings),
+        ):
+            await library.services.ingestion.schedule_sweep()
+            server = _Server(_uvicorn(library, settings))
+            with _on_signal(server.stop):
+                announcing = asyncio.create_task(_announce(server, library, settings))
+                await server.serve([address])
+                announcing.cancel()
 
 
 async def work(settings: Settings) -> None:
@@ -53,7 +60,7 @@ async def work(settings: Settings) -> None:
 
 async def migrate_database(settings: Settings) -> None:
     async with database_of(settings) as url:
-        await asyncio.to_thread(migrate, url)
+        await bring_up_to_date(url)
 
 
 async def create_admin(settings: Settings, email: str, password: str) -> User:
@@ -64,6 +71,24 @@ async def create_admin(settings: Settings, email: str, password: str) -> User:
 async def grant(settings: Settings, email: str, role: Role) -> User:
     async with open_library(settings, migrating=True) as library:
         return await library.services.accounts.grant(email, role)
+
+
+class AddressUnusable(Unavailable):
+    title = "The library cannot listen there"
+
+
+def _bound(server: ServerSettings) -> socket.socket:
+    """A socket at the address of the settings, which nobody can talk to yet."""
+    bound = socket.socket(socket.AF_INET6 if ":" in server.host else socket.AF_INET)
+    try:
+        if os.name == "posix":
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((server.host, server.port))
+    except OSError as error:
+        bound.close()
+        why = f"{server.host} port {server.port}: {error.strerror}"
+        raise AddressUnusable(why) from error
+    return bound
 
 
 class _Server(uvicorn.Server):

@@ -4,17 +4,18 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import asyncpg
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.adapters.clock.system import SystemClock
 from app.adapters.extraction.sandbox import SandboxedExtractor
 from app.adapters.jobs.outcome import Pace
 from app.adapters.jobs.runner import ProcrastinateRunner
-from app.adapters.llm.extractive import ExtractiveLLM
 from app.adapters.passwords.bcrypt import BcryptHasher
 from app.adapters.postgres.accounts import SqlAccountsWork
 from app.adapters.postgres.catalog import SqlCatalogWork
-from app.adapters.postgres.engine import Sessions, open_engine, sessions_of
+from app.adapters.postgres.engine import DatabaseUnavailable, Sessions, open_engine, sessions_of
 from app.adapters.postgres.jobs import SqlJobBoard
 from app.adapters.postgres.lending import SqlLendingWork
 from app.adapters.postgres.migrating import require_newest
@@ -22,7 +23,7 @@ from app.adapters.postgres.recommendations import SqlRecommendationsWork
 from app.adapters.postgres.replies import SqlReplyMemory
 from app.adapters.postgres.reviews import SqlReviewsWork
 from app.adapters.tokens.jose import JoseTokens
-from app.bootstrap.providers import model_named, recommender_named, storage_named
+from app.bootstrap.providers import extractive, model_named, recommender_named, storage_named
 from app.bootstrap.secrets import token_key
 from app.bootstrap.settings import Settings
 from app.domains.accounts.model import Patience
@@ -70,6 +71,10 @@ class Adapters:
     clock: Clock
     parts: tuple[Part, ...]
 
+    @property
+    def database(self) -> Part:
+        return self.parts[0]
+
 
 async def choose_adapters(settings: Settings, url: str, stack: AsyncExitStack) -> Adapters:
     """Everything the settings name, on the database at `url`; what has to be closed is
@@ -92,7 +97,7 @@ async def choose_adapters(settings: Settings, url: str, stack: AsyncExitStack) -
         storage=storage,
         extractor=SandboxedExtractor(children=settings.jobs.concurrency),
         llm=llm,
-        stand_in=ExtractiveLLM(),
+        stand_in=extractive(),
         new_recommender=recommender_named(settings),
         hasher=hasher,
         tokens=JoseTokens(token_key(settings)),
@@ -190,7 +195,13 @@ def opened(url: str, stack: AsyncExitStack, *, pool_size: int) -> AsyncEngine:
 
 def _parts(sessions: Sessions, storage: StorageProvider, llm: LLMProvider) -> tuple[Part, ...]:
     async def database() -> str:
-        return f"at revision {await require_newest(sessions)}"
+        try:
+            return f"at revision {await require_newest(sessions)}"
+        except ProgrammingError as error:
+            raise DatabaseUnavailable("The database has no tables yet: run migrate.") from error
+        except asyncpg.PostgresError as error:
+            # Not a passing failure: no such user or database, or a wrong password.
+            raise DatabaseUnavailable(f"The database refuses us: {error}") from error
 
     async def files() -> str:
         await storage.exists("readiness")

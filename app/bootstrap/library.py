@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from app.adapters.postgres.embedded import EmbeddedPostgres
+from app.adapters.postgres.engine import DatabaseUnavailable, translated
 from app.adapters.postgres.migrating import migrate
 from app.bootstrap.container import Adapters, build_runner, build_services, choose_adapters
 from app.bootstrap.settings import Settings
@@ -35,14 +36,25 @@ async def database_of(settings: Settings) -> AsyncIterator[str]:
         yield server.url
 
 
+async def bring_up_to_date(url: str) -> None:
+    """Migrate the database. Raises DatabaseUnavailable with the reason."""
+    try:
+        with translated({}):
+            await asyncio.to_thread(migrate, url)
+    except DatabaseUnavailable as error:
+        raise DatabaseUnavailable(f"{error.detail}: {_first_line(error.__cause__)}") from error
+
+
 @asynccontextmanager
 async def open_library(settings: Settings, *, migrating: bool) -> AsyncIterator[Library]:
     """Everything a process needs, on a database that is there; `migrating` brings it to the
     newest schema first. Raises BadSettings, and Unavailable when a part is missing."""
     async with database_of(settings) as url, AsyncExitStack() as stack:
         if migrating:
-            await asyncio.to_thread(migrate, url)
+            await bring_up_to_date(url)
         adapters = await choose_adapters(settings, url, stack)
+        if not migrating:
+            await adapters.database.check()
         services = build_services(adapters, settings)
         runner = build_runner(settings, url, handlers_of(services), stack)
         await _first_admin(settings, services)
@@ -61,3 +73,7 @@ async def _first_admin(settings: Settings, services: Services) -> None:
     email, password = settings.accounts.admin_email, settings.accounts.admin_password
     if email and password:
         await services.accounts.ensure_first_admin(email, password.get_secret_value())
+
+
+def _first_line(cause: BaseException | None) -> str:
+    return str(getattr(cause, "orig", cause)).partition("\n")[0]

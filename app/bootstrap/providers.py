@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from app.adapters.llm.detect import ollama_answers
 from app.adapters.llm.extractive import ExtractiveLLM
+from app.adapters.llm.limiting import LimitingLLM
+from app.adapters.llm.measuring import MeasuringLLM
 from app.adapters.llm.ollama import OllamaLLM
 from app.adapters.llm.openai import OpenAILLM
 from app.adapters.llm.stack import dependable
@@ -30,7 +32,7 @@ STORAGES: Mapping[str, Callable[[Storage, Path], StorageProvider]] = {
 }
 
 MODELS: Mapping[str, Callable[[Llm], LLMProvider]] = {
-    "extractive": lambda settings: ExtractiveLLM(),
+    "extractive": lambda settings: extractive(),
     "ollama": lambda settings: OllamaLLM(
         base_url=settings.base_url or OLLAMA,
         model=settings.model or LLAMA_3,
@@ -51,6 +53,11 @@ RECOMMENDERS: Mapping[str, Callable[[], Recommender]] = {
 }
 
 
+def extractive() -> LLMProvider:
+    # One text at a time: it computes in this process, and requests want to be answered too.
+    return LimitingLLM(ExtractiveLLM(), concurrency=1)
+
+
 def storage_named(settings: Settings, stack: AsyncExitStack) -> StorageProvider:
     storage = _chosen("STORAGE_PROVIDER", settings.storage.provider, STORAGES)(
         settings.storage, settings.lumina.home
@@ -67,9 +74,7 @@ async def model_named(settings: Settings, stack: AsyncExitStack) -> LLMProvider:
         llm = await _found(llm)
     model = _chosen("LLM_PROVIDER", llm.provider, MODELS)(llm)
     _closed_with(stack, model)
-    if isinstance(model, ExtractiveLLM):
-        return model
-    return dependable(model, concurrency=llm.concurrency)
+    return MeasuringLLM(dependable(model, concurrency=llm.concurrency))
 
 
 def recommender_named(settings: Settings) -> Callable[[], Recommender]:

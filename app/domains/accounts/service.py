@@ -15,7 +15,7 @@ from app.domains.accounts.errors import (
     TooManySignIns,
     UserNotFound,
 )
-from app.domains.accounts.model import Patience, Role, Session, User, checked_email
+from app.domains.accounts.model import Patience, Role, Session, User, checked_email, spelled
 from app.domains.accounts.model.passwords import PasswordPolicy
 from app.domains.accounts.ports import AccountsWork, Claims, PasswordHasher, TokenIssuer
 from app.ports.clock import Clock
@@ -61,7 +61,8 @@ class AccountsService:
         """Begin a session. InvalidCredentials for whatever does not fit, in the same words
         and at the same cost; TooManySignIns once the account's patience is used up."""
         async with self._begin() as work:
-            found = await work.users.by_email(email.strip())
+            await self._refuse_if_tried(work, email)
+            found = await work.users.by_email(spelled(email))
         user, renewed = await self._proven(found, email, password)
         refresh_token = secrets.token_urlsafe(32)
         session = self._session(user, refresh_token)
@@ -121,6 +122,8 @@ class AccountsService:
         """Keep this session and end the others. InvalidCredentials when `current` is wrong,
         which counts as a failed sign-in; WeakPassword."""
         self._policy.check(new, email=user.email)
+        async with self._begin() as work:
+            await self._refuse_if_tried(work, user.email)
         user, _ = await self._proven(user, user.email, current)
         password_hash = await self._hasher.hash(new)
         async with self._begin() as work:
@@ -167,7 +170,7 @@ class AccountsService:
         """For whoever runs the machine. UserNotFound, LastAdmin."""
         async with self._begin() as work:
             admins = await work.users.hold_admins()
-            user = await work.users.by_email(email.strip())
+            user = await work.users.by_email(spelled(email))
             if user is None:
                 raise UserNotFound(f"Nobody has the address {email}.")
             user.role = role
@@ -219,7 +222,7 @@ class AccountsService:
     async def _take_over(self, email: str, password: str) -> None:
         password_hash = await self._hasher.hash(password)
         async with self._begin() as work:
-            user = await work.users.by_email(email.strip())
+            user = await work.users.by_email(spelled(email))
             if user is None:
                 raise UserNotFound
             user.role, user.disabled, user.password_hash = Role.ADMIN, False, password_hash
@@ -229,8 +232,6 @@ class AccountsService:
         self, user: User | None, email: str, password: str
     ) -> tuple[User, str | None]:
         """The user whose password this is, and a hash to keep instead of an outdated one."""
-        async with self._begin() as work:
-            await self._refuse_if_tried(work, email)
         verdict = await self._hasher.verify(password, user.password_hash if user else None)
         if user is None or user.disabled or not verdict.right:
             await self._count_failure(email)
@@ -273,7 +274,7 @@ class AccountsService:
 
 
 def _account(email: str) -> str:
-    return email.strip().lower()
+    return spelled(email).lower()
 
 
 def _fingerprint(refresh_token: str) -> str:

@@ -114,8 +114,8 @@ def _fields_of(metadata: Metadata) -> dict[str, Any]:
         "description": metadata.description,
         "isbn": metadata.isbn,
         "year_published": metadata.year_published,
-        "genres": list(metadata.subjects[:5]),
-        "tags": list(metadata.subjects[5:30]),
+        "genres": list(metadata.subjects[:3]),
+        "tags": list(metadata.subjects[:30]),
     }
 
 

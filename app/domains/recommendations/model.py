@@ -61,11 +61,26 @@ class Preferences:
     languages: list[Taste]
     updated_at: datetime
 
+    @classmethod
+    def stated(cls, user_id: UUID, tastes: Tastes, at: datetime) -> "Preferences":
+        return cls(
+            user_id=user_id,
+            genres=_listed(tastes.genres),
+            authors=_listed(tastes.authors),
+            tags=_listed(tastes.tags),
+            languages=_listed(tastes.languages),
+            updated_at=at,
+        )
+
     @property
     def tastes(self) -> Tastes:
         return Tastes(
             *(_weights(t) for t in (self.genres, self.authors, self.tags, self.languages))
         )
+
+
+def _listed(weights: Mapping[str, float]) -> list[Taste]:
+    return [Taste(name=name, weight=weight) for name, weight in weights.items()]
 
 
 def _weights(tastes: list[Taste]) -> dict[str, float]:

@@ -25,11 +25,8 @@ class ShowingRepository(ABC):
         """The showing, if it was this reader's."""
 
     @abstractmethod
-    async def note(self, feedback: Feedback) -> None: ...
-
-    @abstractmethod
-    async def dismissed_by(self, user_id: UUID) -> set[UUID]:
-        """The books the reader never wants to be shown again."""
+    async def note(self, feedback: Feedback) -> None:
+        """Raises the catalog's BookNotFound, ShowingNotFound."""
 
 
 class ReadingRepository(ABC):
@@ -37,17 +34,22 @@ class ReadingRepository(ABC):
 
     @abstractmethod
     async def revision(self) -> str:
-        """Changes whenever `items` would."""
+        """Short, cheap to ask for, and another one whenever `items` would differ in more
+        than how popular a well-known book is."""
 
     @abstractmethod
-    async def items(self) -> Sequence[Item]: ...
+    async def items(self) -> Sequence[Item]:
+        """All books; popularity counts those who ever borrowed one."""
 
     @abstractmethod
     async def deeds_of(self, user_id: UUID) -> Sequence[Deed]:
-        """What the reader did with books: loans, reviews and feedback."""
+        """What the reader did with books: each loan and review, and the last of each kind of
+        feedback on a book."""
 
 
 class RecommendationsWork(UnitOfWork):
+    """What is kept for a reader who is gone by now raises NotAuthenticated."""
+
     preferences: PreferencesRepository
     showings: ShowingRepository
     reading: ReadingRepository

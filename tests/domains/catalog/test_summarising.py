@@ -66,6 +66,15 @@ async def test_the_same_book_again_asks_nothing() -> None:
     assert await house.shown(book_id) == shown
 
 
+async def test_a_chapter_that_stands_twice_is_asked_about_once() -> None:
+    house = House()
+    book_id = await house.shelve(f"{NOVEL}\n\n{NOVEL}")
+    passages = [block(r, "passage") for r in house.requests if r.task == "summarise_passage"]
+    assert len(set(passages)) == len(passages)
+    summary = await house.summary(book_id)
+    assert (summary.status, summary.done) == ("ready", summary.planned)
+
+
 async def test_another_description_asks_nothing() -> None:
     house = House()
     book_id = await house.shelve(NOVEL)

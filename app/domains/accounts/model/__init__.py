@@ -1,5 +1,6 @@
 """Who you are and what you may do."""
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,7 +19,8 @@ class Role(StrEnum):
 
 @dataclass(eq=False, kw_only=True)
 class User:
-    """Somebody with an account. The e-mail is kept as typed and unique without case."""
+    """Somebody with an account. The e-mail is kept in the case it was typed in, and unique
+    without case."""
 
     id: UUID
     email: str
@@ -90,12 +92,18 @@ class Patience:
         return max(0, -int((now - failures.since - self.window).total_seconds() // 1))
 
 
+def spelled(email: str) -> str:
+    """The address as every keyboard writes it (NFKC): an é of one character or of two, wide
+    letters or plain ones are the same address, and nobody signs up beside a reader with it."""
+    return unicodedata.normalize("NFKC", email).strip()
+
+
 def checked_email(text: str) -> str:
-    """The address without blanks around it; raises InvalidEmail for what cannot be one.
+    """The address in its one spelling; raises InvalidEmail for what cannot be one.
 
     Whether mail arrives there is not asked: one @, something on both sides, printable.
     """
-    email = text.strip()
+    email = spelled(text)
     name, _, host = email.partition("@")
     printable = email.isprintable() and " " not in email
     if not (name and host and printable) or "@" in host or len(email) > MAX_EMAIL:

@@ -189,9 +189,11 @@ class SummaryTree:
 
     async def _answers(self, questions: list[_Question]) -> list[SummaryNode]:
         known = await self._memory.recall([question.key for question in questions])
-        asked = await _each(self._asked(q) for q in questions if q.key not in known)
-        answers = iter(asked)
-        nodes = [known[q.key] if q.key in known else next(answers) for q in questions]
+        # A text that stands twice in the book is one question.
+        fresh = {q.key: q for q in questions if q.key not in known}
+        asked = await _each(self._asked(question) for question in fresh.values())
+        answers = {**known, **{node.key: node for node in asked}}
+        nodes = [answers[question.key] for question in questions]
         self._keys.extend(node.key for node in nodes)
         self._degraded = self._degraded or any(node.degraded for node in nodes)
         return nodes

@@ -1,19 +1,19 @@
 """A recommender kept fitted to what the library holds now."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from app.domains.recommendations.errors import NoModelYet
 from app.domains.recommendations.ports import RecommendationsWork
 from app.ports.clock import Clock
 from app.ports.recommender import Item, Recommender, Snapshot
 
-# A library whose model is fitted faster than this waits for it; a larger one goes on with
-# the model it has while the new one is made.
-_WORTH_WAITING = 0.5
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,12 @@ class Fitted:
 
 
 class FreshModel:
-    """One model a process. Never fits for a request that can be answered without, never
-    fits twice at once; a failed fit leaves the model that was there."""
+    """One model a process, fitted once at a time; a failed fit leaves the one that was there.
+
+    A library whose model is made faster than `worth_waiting` seconds waits for it. A larger
+    one goes on with the model it has: it looks for changes beside the requests, and not
+    before `rest` seconds have passed.
+    """
 
     def __init__(
         self,
@@ -34,37 +38,70 @@ class FreshModel:
         begin: Callable[[], RecommendationsWork],
         new_recommender: Callable[[], Recommender],
         clock: Clock,
+        worth_waiting: float = 0.5,
+        rest: float = 5.0,
     ) -> None:
         self._begin = begin
         self._new_recommender = new_recommender
         self._clock = clock
+        self._worth_waiting = worth_waiting
+        self._rest = rest
         self._fitted: Fitted | None = None
-        self._fitting: asyncio.Task[Fitted] | None = None
+        self._fitting: asyncio.Task[None] | None = None
         self._took = 0.0
+        self._looked_at = 0.0
 
     async def current(self) -> Fitted:
-        async with self._begin() as work:
-            revision = await work.reading.revision()
-        if self._fitted is not None and self._fitted.version == revision:
-            return self._fitted
-        fitting = self._in_progress(revision)
-        if self._fitted is None or self._took < _WORTH_WAITING:
-            # Whoever asked first may go away; the fit is for everybody.
-            return await asyncio.shield(fitting)
+        """Raises NoModelYet when there is none to fall back on."""
+        if self._fitted is None or self._took < self._worth_waiting:
+            await self._catch_up()
+        elif time.monotonic() - self._looked_at >= self._rest:
+            self._in_progress()
+        if self._fitted is None:
+            raise NoModelYet
         return self._fitted
 
-    def _in_progress(self, revision: str) -> asyncio.Task[Fitted]:
+    async def _catch_up(self) -> None:
+        revision = await self._revision()
+        if self._is_of(revision):
+            return
+        joined = self._fitting is not None and not self._fitting.done()
+        # Whoever asked first may go away; the fit is for everybody.
+        await asyncio.shield(self._in_progress())
+        if joined and not self._is_of(revision):
+            # It was under way before what this caller knows of.
+            await asyncio.shield(self._in_progress())
+
+    def _in_progress(self) -> asyncio.Task[None]:
         if self._fitting is None or self._fitting.done():
-            self._fitting = asyncio.create_task(self._fit(revision))
+            self._fitting = asyncio.create_task(self._refresh())
         return self._fitting
 
-    async def _fit(self, revision: str) -> Fitted:
-        async with self._begin() as work:
-            items = await work.reading.items()
-        recommender = self._new_recommender()
+    async def _refresh(self) -> None:
+        """Perhaps nobody waits, so a failure ends in the log."""
+        try:
+            revision = await self._revision()
+            if not self._is_of(revision):
+                await self._fit(revision)
+        except Exception:
+            log.exception("The recommender could not be fitted anew")
+        self._looked_at = time.monotonic()
+
+    async def _fit(self, revision: str) -> None:
         began = time.monotonic()
-        await asyncio.to_thread(recommender.fit, Snapshot(revision, items))
-        self._took = time.monotonic() - began
+        try:
+            async with self._begin() as work:
+                items = await work.reading.items()
+            recommender = self._new_recommender()
+            await asyncio.to_thread(recommender.fit, Snapshot(revision, items))
+        finally:
+            self._took = time.monotonic() - began
         by_id = {item.id: item for item in items}
         self._fitted = Fitted(recommender, revision, self._clock.now(), by_id)
-        return self._fitted
+
+    async def _revision(self) -> str:
+        async with self._begin() as work:
+            return await work.reading.revision()
+
+    def _is_of(self, revision: str) -> bool:
+        return self._fitted is not None and self._fitted.version == revision

@@ -1,16 +1,17 @@
 """What a reader's deeds say of their taste. Derived each time, stored nowhere."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.domains.recommendations.model import Deed, DeedKind, Tastes
-from app.ports.recommender import Item
+from app.ports.recommender import Item, Profile
 
 _MOST_SHOWN = 20
 _WORTH_SHOWING = 0.05
+_OPINIONS = (DeedKind.LIKED, DeedKind.DISMISSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,12 @@ EVIDENCE: Mapping[DeedKind, Evidence] = {
 }
 
 
-def books_liked(deeds: Iterable[Deed], now: datetime) -> dict[UUID, float]:
-    """What each book says of the reader, −1..1: all deeds added up, older ones less; a
-    rating outweighs the loan it came from."""
+def books_liked(deeds: Sequence[Deed], now: datetime) -> dict[UUID, float]:
+    """What each book says of the reader, −1..1: all deeds added up, older ones less. A
+    rating outweighs the loan it came from, and the last of like and dismiss counts."""
     weights: defaultdict[UUID, float] = defaultdict(float)
-    rated = {deed.book_id: deed for deed in deeds if deed.kind == DeedKind.RATED}
-    for deed in deeds:
-        overruled = deed.kind == DeedKind.BORROWED and deed.book_id in rated
-        weights[deed.book_id] += 0.0 if overruled else _weight(deed, now)
+    for deed in _standing(deeds):
+        weights[deed.book_id] += _weight(deed, now)
     return {book: max(-1.0, min(1.0, weight)) for book, weight in weights.items()}
 
 
@@ -56,6 +55,37 @@ def tastes_learnt(liked: Mapping[UUID, float], items: Mapping[UUID, Item]) -> Ta
     )
 
 
+def profile_of(
+    stated: Tastes, liked: Mapping[UUID, float], had: Collection[UUID], items: Mapping[UUID, Item]
+) -> Profile:
+    """What is said and what was done in one. A book the reader likes without having had it
+    speaks through its author, genres and tags, where nothing was said of those: that they
+    borrowed it would be no true reason."""
+    hints = {book: weight for book, weight in liked.items() if weight > 0 and book not in had}
+    hinted = tastes_learnt(hints, items)
+    return Profile(
+        items={book: weight for book, weight in liked.items() if book not in hints},
+        genres={**_folded(hinted.genres), **_folded(stated.genres)},
+        authors={**_folded(hinted.authors), **_folded(stated.authors)},
+        tags={**_folded(hinted.tags), **_folded(stated.tags)},
+        languages=_folded(stated.languages),
+    )
+
+
+def _folded(tastes: Mapping[str, float]) -> dict[str, float]:
+    return {name.lower(): weight for name, weight in tastes.items()}
+
+
+def _standing(deeds: Sequence[Deed]) -> list[Deed]:
+    """The deeds that no other deed of the reader overrules."""
+    in_time = sorted(deeds, key=lambda deed: deed.at)
+    rated = {deed.book_id for deed in in_time if deed.kind == DeedKind.RATED}
+    opinions = {deed.book_id: deed for deed in in_time if deed.kind in _OPINIONS}
+    loans = [d for d in in_time if d.kind == DeedKind.BORROWED and d.book_id not in rated]
+    others = [d for d in in_time if d.kind not in (DeedKind.BORROWED, *_OPINIONS)]
+    return [*loans, *others, *opinions.values()]
+
+
 def _weight(deed: Deed, now: datetime) -> float:
     evidence = EVIDENCE[deed.kind]
     strength = (deed.value - 3) / 2 if deed.value is not None else 1.0
@@ -63,9 +93,11 @@ def _weight(deed: Deed, now: datetime) -> float:
 
 
 def _mean(said: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """By name as it was first written; names are compared without case."""
+    written: dict[str, str] = {}
     by_name: defaultdict[str, list[float]] = defaultdict(list)
     for name, weight in said:
-        by_name[name].append(weight)
+        by_name[written.setdefault(name.casefold(), name)].append(weight)
     means = {name: sum(found) / (len(found) + 1) for name, found in by_name.items()}
     ranked = sorted(means.items(), key=lambda pair: (-abs(pair[1]), pair[0]))
     return {name: round(w, 3) for name, w in ranked[:_MOST_SHOWN] if abs(w) >= _WORTH_SHOWING}

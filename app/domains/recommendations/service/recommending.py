@@ -11,6 +11,7 @@ from app.domains.catalog.model import BookView
 from app.domains.catalog.service import ShelvingService
 from app.domains.recommendations.errors import BookNotShown, ShowingNotFound
 from app.domains.recommendations.model import (
+    Deed,
     DeedKind,
     Feedback,
     FeedbackAction,
@@ -20,28 +21,19 @@ from app.domains.recommendations.model import (
 )
 from app.domains.recommendations.ports import RecommendationsWork
 from app.domains.recommendations.service.fresh_model import Fitted, FreshModel
-from app.domains.recommendations.service.learning import books_liked, tastes_learnt
+from app.domains.recommendations.service.learning import books_liked, profile_of, tastes_learnt
+from app.domains.recommendations.service.reasons import (
+    FOR_A_BOOK,
+    FOR_A_READER,
+    Sentences,
+    SpokenReason,
+    spoken,
+)
 from app.ports.clock import Clock
-from app.ports.recommender import Profile, Reason, Recommendation
+from app.ports.recommender import Recommendation
 from app.shared.ids import new_id
 
-_SENTENCES: Mapping[str, str] = {
-    "because_you_borrowed": "Because you borrowed “{}”",
-    "like_this": "Like “{}”",
-    "you_like_genre": "You like {}",
-    "you_like_author": "You like {}",
-    "readers_like_you": "Readers like you liked it",
-    "popular": "Popular with readers of this library",
-}
-_BORROWED = (DeedKind.BORROWED, DeedKind.RENEWED)
-
-
-@dataclass(frozen=True, slots=True)
-class SpokenReason:
-    kind: str
-    book_id: UUID | None
-    value: str | None
-    text: str
+_HAD = (DeedKind.BORROWED, DeedKind.RENEWED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +56,7 @@ class Recommended:
 
 @dataclass(frozen=True, slots=True)
 class StatedAndLearnt:
-    stated: Preferences
+    stated: Tastes
     learnt: Tastes
 
 
@@ -87,35 +79,38 @@ class RecommendationsService:
     async def preferences_of(self, reader: User) -> StatedAndLearnt:
         """What the reader said they like, and what their deeds say."""
         fitted = await self._model.current()
-        async with self._begin() as work:
-            stated = await work.preferences.of(reader.id)
-            liked = await self._liked(work, reader)
-        learnt = tastes_learnt(liked, fitted.items)
-        return StatedAndLearnt(stated or self._nothing_stated(reader), learnt)
+        stated, deeds = await self._known(reader)
+        return StatedAndLearnt(stated, tastes_learnt(self._liked(deeds), fitted.items))
 
-    async def prefer(self, reader: User, preferences: Preferences) -> StatedAndLearnt:
+    async def prefer(self, reader: User, tastes: Tastes) -> StatedAndLearnt:
         """Replace what the reader said before."""
         async with self._begin() as work:
-            await work.preferences.put(preferences)
+            await work.preferences.put(Preferences.stated(reader.id, tastes, self._clock.now()))
         return await self.preferences_of(reader)
 
     async def recommend(self, reader: User, limit: int) -> Recommended:
         """At most `limit` books the reader never had on loan and did not dismiss, each with
         at least one reason; popular ones only where nothing better is known."""
         fitted = await self._model.current()
-        async with self._begin() as work:
-            profile = await self._profile(work, reader)
-            had = {d.book_id for d in await work.reading.deeds_of(reader.id) if d.kind in _BORROWED}
-            exclude = had | await work.showings.dismissed_by(reader.id)
+        stated, deeds = await self._known(reader)
+        had = {deed.book_id for deed in deeds if deed.kind in _HAD}
+        profile = profile_of(stated, self._liked(deeds), had, fitted.items)
+        exclude = had | _dismissed(deeds)
         found = await asyncio.to_thread(fitted.recommender.recommend, profile, exclude, limit)
-        return await self._shown(reader, fitted, found, because="because_you_borrowed")
+        return await self._shown(reader, fitted, found, FOR_A_READER)
 
     async def similar(self, reader: User, book_id: UUID, limit: int) -> Recommended:
-        """The books most like this one. Raises BookNotFound."""
+        """The books most like this one, without those the reader dismissed. Raises
+        BookNotFound."""
         await self._shelving.find(book_id)
         fitted = await self._model.current()
-        found = await asyncio.to_thread(fitted.recommender.similar, book_id, limit)
-        return await self._shown(reader, fitted, found, because="like_this")
+        _, deeds = await self._known(reader)
+        dismissed = _dismissed(deeds)
+        nearest = await asyncio.to_thread(
+            fitted.recommender.similar, book_id, limit + len(dismissed)
+        )
+        found = [one for one in nearest if one.item_id not in dismissed][:limit]
+        return await self._shown(reader, fitted, found, FOR_A_BOOK)
 
     async def take_feedback(
         self, reader: User, showing_id: UUID, *, book_id: UUID, action: FeedbackAction
@@ -139,39 +134,29 @@ class RecommendationsService:
                 )
             )
 
-    async def _profile(self, work: RecommendationsWork, reader: User) -> Profile:
-        stated = await work.preferences.of(reader.id)
-        tastes = stated.tastes if stated else Tastes()
-        return Profile(
-            items=await self._liked(work, reader),
-            genres=_folded(tastes.genres),
-            authors=_folded(tastes.authors),
-            tags=_folded(tastes.tags),
-            languages=_folded(tastes.languages),
-        )
+    async def _known(self, reader: User) -> tuple[Tastes, Sequence[Deed]]:
+        async with self._begin() as work:
+            stated = await work.preferences.of(reader.id)
+            deeds = await work.reading.deeds_of(reader.id)
+        return (stated.tastes if stated else Tastes()), deeds
 
-    async def _liked(self, work: RecommendationsWork, reader: User) -> dict[UUID, float]:
-        if not self._learns:
-            return {}
-        return books_liked(await work.reading.deeds_of(reader.id), self._clock.now())
+    def _liked(self, deeds: Sequence[Deed]) -> dict[UUID, float]:
+        return books_liked(deeds, self._clock.now()) if self._learns else {}
 
     async def _shown(
-        self, reader: User, fitted: Fitted, found: list[Recommendation], *, because: str
+        self, reader: User, fitted: Fitted, found: Sequence[Recommendation], sentences: Sentences
     ) -> Recommended:
-        named = [reason.item_id for one in found for reason in one.reasons if reason.item_id]
-        views = await self._shelving.views([one.item_id for one in found] + named)
+        named = {reason.item_id for one in found for reason in one.reasons if reason.item_id}
+        views = await self._shelving.views({one.item_id for one in found} | named)
         # A book that was withdrawn since the model was fitted is not shown.
-        items = [
-            RecommendedBook(views[one.item_id], one.score, _spoken(one.reasons, views, because))
-            for one in found
-            if one.item_id in views
-        ]
+        there = [one for one in found if one.item_id in views]
+        items = [_in_words(one, fitted, sentences, views) for one in there]
         showing = Showing(
             id=new_id(),
             user_id=reader.id,
             model=fitted.recommender.name,
             model_version=fitted.version,
-            book_ids=[item.book.book.id for item in items],
+            book_ids=[one.item_id for one in there],
             shown_at=self._clock.now(),
         )
         async with self._begin() as work:
@@ -180,32 +165,14 @@ class RecommendationsService:
             showing.id, items, showing.model, showing.model_version, fitted.trained_at
         )
 
-    def _nothing_stated(self, reader: User) -> Preferences:
-        return Preferences(
-            user_id=reader.id,
-            genres=[],
-            authors=[],
-            tags=[],
-            languages=[],
-            updated_at=self._clock.now(),
-        )
+
+def _dismissed(deeds: Sequence[Deed]) -> set[UUID]:
+    return {deed.book_id for deed in deeds if deed.kind == DeedKind.DISMISSED}
 
 
-def _spoken(
-    reasons: Sequence[Reason], views: Mapping[UUID, BookView], because: str
-) -> list[SpokenReason]:
-    return [
-        SpokenReason(reason.kind, reason.item_id, reason.value, _sentence(reason, views, because))
-        for reason in reasons
-    ]
-
-
-def _sentence(reason: Reason, views: Mapping[UUID, BookView], because: str) -> str:
-    if reason.item_id is None:
-        return _SENTENCES[reason.kind].format(reason.value)
-    view = views.get(reason.item_id)
-    return _SENTENCES[because].format(view.book.title if view else "a book of the library")
-
-
-def _folded(tastes: Mapping[str, float]) -> dict[str, float]:
-    return {name.lower(): weight for name, weight in tastes.items()}
+def _in_words(
+    one: Recommendation, fitted: Fitted, sentences: Sentences, views: Mapping[UUID, BookView]
+) -> RecommendedBook:
+    borrowed = fitted.items[one.item_id].popularity > 0
+    reasons = [spoken(reason, sentences, views, borrowed=borrowed) for reason in one.reasons]
+    return RecommendedBook(views[one.item_id], one.score, reasons)

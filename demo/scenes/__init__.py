@@ -1,0 +1,1 @@
+"""The scenes of the story; each asserts what it shows."""
