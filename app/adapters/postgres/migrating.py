@@ -19,16 +19,18 @@ def migrate(url: str) -> None:
     command.upgrade(config, "head")
 
 
-async def require_newest(sessions: Sessions) -> str:
-    """The revision of the database; raises DatabaseUnavailable when it is not the newest."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
+async def require_migrated(sessions: Sessions) -> str:
+    """The revision of the database; raises DatabaseUnavailable when it is older than this
+    code. A newer one, which this code cannot know, is fine: migrations only add what the
+    code before them can live with, so that an upgrade can be rolled back."""
+    script = ScriptDirectory.from_config(_config())
+    older = {one.revision for one in script.walk_revisions()} - {script.get_current_head()}
     with translated({}):
         async with sessions() as session:
-            found = (
-                await session.execute(text("SELECT version_num FROM alembic_version"))
-            ).scalar_one_or_none()
-    if found != newest:
-        raise DatabaseUnavailable(f"The database is at {found}, not {newest}: run migrate.")
+            version = text("SELECT version_num FROM alembic_version")
+            found = (await session.execute(version)).scalar_one_or_none()
+    if found is None or found in older:
+        raise DatabaseUnavailable(f"The database is at revision {found}: run migrate.")
     return str(found)
 
 
