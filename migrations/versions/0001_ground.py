@@ -38,6 +38,13 @@ def upgrade() -> None:
                 || coalesce(description, '')) $$
         """
     )
+    op.execute(
+        """
+        CREATE FUNCTION lumina_fold_all(names text[]) RETURNS text[]
+        LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+        AS $$ SELECT array_agg(public.lumina_fold(name)) FROM unnest(names) AS name $$
+        """
+    )
     for statement in _queue_schema():
         op.get_bind().exec_driver_sql(statement)
 
@@ -57,6 +64,7 @@ def downgrade() -> None:
     op.execute("DROP TYPE IF EXISTS procrastinate_job_to_defer_v1")
     op.execute("DROP TYPE IF EXISTS procrastinate_job_event_type, procrastinate_job_status")
     op.execute("DROP FUNCTION lumina_found_by(text, text, text[], text)")
+    op.execute("DROP FUNCTION lumina_fold_all(text[])")
     op.execute("DROP FUNCTION lumina_fold(text)")
     op.execute("DROP TEXT SEARCH CONFIGURATION lumina")
 

@@ -85,6 +85,12 @@ def upgrade() -> None:
             sa.Computed("lumina_found_by(title, author, tags, description)", persisted=True),
             nullable=True,
         ),
+        sa.Column(
+            "named_by",
+            sa.Text(),
+            sa.Computed("lumina_found_by(title, author, tags, NULL)", persisted=True),
+            nullable=True,
+        ),
         sa.CheckConstraint("copies between 1 and 10000", name=op.f("ck_books_copies")),
         sa.ForeignKeyConstraint(
             ["added_by"], ["users.id"], name="fk_books_added_by", ondelete="SET NULL"
@@ -102,8 +108,17 @@ def upgrade() -> None:
         postgresql_using="gin",
         postgresql_ops={"found_by": "gin_trgm_ops"},
     )
-    op.create_index("ix_books_genres", "books", ["genres"], postgresql_using="gin")
-    op.create_index("ix_books_tags", "books", ["tags"], postgresql_using="gin")
+    op.create_index(
+        "ix_books_named_by",
+        "books",
+        ["named_by"],
+        postgresql_using="gin",
+        postgresql_ops={"named_by": "gin_trgm_ops"},
+    )
+    op.create_index("ix_books_isbn", "books", ["isbn"])
+    for column in ("genres", "tags"):
+        folded = sa.text(f"lumina_fold_all({column})")
+        op.create_index(f"ix_books_{column}", "books", [folded], postgresql_using="gin")
     op.create_index("ix_books_title", "books", [sa.text("lumina_fold(title)"), "id"])
     op.create_index("ix_books_year_published", "books", ["year_published", "id"])
     op.create_table(

@@ -14,10 +14,10 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    or_,
     select,
     text,
     tuple_,
+    union,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -208,7 +208,7 @@ def _number_at(value: Any) -> float:
 def _relevance(q: str) -> ColumnElement[Any]:
     folded = func.lumina_fold(q)
     return (
-        cast(func.word_similarity(folded, func.coalesce(books.c.found_by, "")), Float)
+        cast(func.word_similarity(folded, func.coalesce(books.c.named_by, "")), Float)
         + cast(func.similarity(folded, func.lumina_fold(books.c.title)), Float)
         + cast(func.similarity(folded, func.lumina_fold(books.c.author)), Float)
     )
@@ -231,15 +231,19 @@ def _filters(query: BookQuery) -> list[ColumnElement[bool]]:
 
 
 def _matches(q: str) -> ColumnElement[bool]:
-    """In the metadata, also with a typo; as ISBN; or all the words in one passage."""
+    """In the metadata; in title, author and tags also with a typo; as ISBN; or all the words
+    in one passage. A union, because one OR over all of them would use no index at all."""
     # Escaped when folded, because folding makes plain signs of their wide forms.
     escaped = func.regexp_replace(func.lumina_fold(q), r"([\\%_])", r"\\\1", "g")
-    contained = books.c.found_by.like(func.concat("%", escaped, "%"))
-    alike = func.lumina_fold(q).op("<%")(books.c.found_by)
-    said = func.websearch_to_tsquery(text("'lumina'::regconfig"), q)
-    in_text = select(passages.c.book_id).where(passages.c.words.op("@@")(said))
     digits = "".join(c for c in q if c.isalnum()).upper()
-    return or_(contained, alike, books.c.isbn == digits, books.c.id.in_(in_text))
+    said = func.websearch_to_tsquery(text("'lumina'::regconfig"), q)
+    found = union(
+        select(books.c.id).where(books.c.found_by.like(func.concat("%", escaped, "%"))),
+        select(books.c.id).where(func.lumina_fold(q).op("<%")(books.c.named_by)),
+        select(books.c.id).where(books.c.isbn == digits),
+        select(passages.c.book_id).where(passages.c.words.op("@@")(said)),
+    )
+    return books.c.id.in_(found)
 
 
 def _folded_equal(column: Any, value: str | None) -> ColumnElement[bool] | None:
@@ -247,10 +251,7 @@ def _folded_equal(column: Any, value: str | None) -> ColumnElement[bool] | None:
 
 
 def _has(column: Any, value: str | None) -> ColumnElement[bool] | None:
-    """The list has the value, compared without case."""
+    """The list has the value, compared without case and accents."""
     if not value:
         return None
-    names = func.unnest(column).table_valued("name").render_derived()
-    return exists(
-        select(1).select_from(names).where(func.lower(names.c.name) == func.lower(value))
-    ).correlate(books)
+    return func.lumina_fold_all(column).op("@>")(func.lumina_fold_all([value]))

@@ -54,6 +54,12 @@ books = Table(
         Text,
         Computed("lumina_found_by(title, author, tags, description)", persisted=True),
     ),
+    # Short, so that a typo can be looked for in all of them; a description takes too long.
+    Column(
+        "named_by",
+        Text,
+        Computed("lumina_found_by(title, author, tags, NULL)", persisted=True),
+    ),
     UniqueConstraint("sha256", name="uq_books_sha256"),
     CheckConstraint("copies between 1 and 10000", name="copies"),
 )
@@ -61,14 +67,16 @@ Index("ix_books_title", func.lumina_fold(books.c.title), books.c.id)
 Index("ix_books_author", func.lumina_fold(books.c.author), books.c.id)
 Index("ix_books_year_published", books.c.year_published, books.c.id)
 Index("ix_books_created_at", books.c.created_at, books.c.id)
-Index("ix_books_genres", books.c.genres, postgresql_using="gin")
-Index("ix_books_tags", books.c.tags, postgresql_using="gin")
-Index(
-    "ix_books_found_by",
-    books.c.found_by,
-    postgresql_using="gin",
-    postgresql_ops={"found_by": "gin_trgm_ops"},
-)
+Index("ix_books_isbn", books.c.isbn)
+for names in ("genres", "tags"):
+    Index(f"ix_books_{names}", func.lumina_fold_all(books.c[names]), postgresql_using="gin")
+for line in ("found_by", "named_by"):
+    Index(
+        f"ix_books_{line}",
+        books.c[line],
+        postgresql_using="gin",
+        postgresql_ops={line: "gin_trgm_ops"},
+    )
 
 # One row a copy: an open loan refers to it, so that no copy is lent that is not there.
 copies = Table(
@@ -153,7 +161,7 @@ def map_catalog() -> None:
     mapper_registry.map_imperatively(
         Book,
         books,
-        exclude_properties={"found_by"},
+        exclude_properties={"found_by", "named_by"},
         properties={
             "content": composite(
                 Content,
