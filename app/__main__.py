@@ -1,4 +1,4 @@
-"""python -m app serve | worker | migrate | admin …"""
+"""python -m app serve | worker | migrate | doctor | admin …"""
 
 import argparse
 import asyncio
@@ -9,7 +9,7 @@ from typing import Any
 
 from app import main
 from app.domains.accounts.model import Role
-from app.shared.errors import Invalid, LibraryError
+from app.shared.errors import Invalid, LibraryError, Unavailable
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=_port)
     commands.add_parser("worker", help="run jobs, beside any number of servers")
     commands.add_parser("migrate", help="bring the database to the newest schema")
+    commands.add_parser("doctor", help="check every part and say what to do")
     admin = commands.add_parser("admin", help="accounts, from the command line")
     deeds = admin.add_subparsers(dest="deed", required=True)
     create = deeds.add_parser("create", help="an admin; asks for the password")
@@ -70,7 +71,14 @@ def _command(chosen: argparse.Namespace) -> Coroutine[Any, Any, None]:
         return main.work(settings)
     if chosen.command == "migrate":
         return main.migrate_database(settings)
+    if chosen.command == "doctor":
+        return _doctor()
     return _admin(chosen)
+
+
+async def _doctor() -> None:
+    if not await main.examine(main.configured()):
+        raise Unavailable("Something that is needed does not work.")
 
 
 async def _admin(chosen: argparse.Namespace) -> None:

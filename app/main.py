@@ -1,7 +1,6 @@
 """Opens the doors: one function a process."""
 
 import asyncio
-import logging
 import os
 import signal
 import socket
@@ -14,11 +13,14 @@ from typing_extensions import override
 
 from app.api.application import create_api
 from app.api.gate import MEBIBYTE, Limits
+from app.bootstrap.doctor import findings
 from app.bootstrap.library import Library, bring_up_to_date, database_of, open_library
+from app.bootstrap.logs import set_up_logs
 from app.bootstrap.settings import Server as ServerSettings
 from app.bootstrap.settings import Settings, read_settings
 from app.domains.accounts.model import Role, User
 from app.shared.errors import Unavailable
+from app.worker.watching import watch_queue
 
 _BACKLOG = 512
 
@@ -33,7 +35,7 @@ def configured(*, host: str | None = None, port: int | None = None) -> Settings:
 
 async def serve(settings: Settings) -> None:
     """The HTTP door, with the worker in the same process unless JOBS_EMBEDDED=false."""
-    _log_to_stderr()
+    set_up_logs(settings.server.log, settings.server.log_level)
     migrating = settings.server.environment == "development"
     # The address first: a taken port should not take the start of a database to notice.
     with _bound(settings.server) as address:
@@ -51,16 +53,27 @@ async def serve(settings: Settings) -> None:
 
 async def work(settings: Settings) -> None:
     """The door for time: run jobs until told to stop."""
-    _log_to_stderr()
+    set_up_logs(settings.server.log, settings.server.log_level)
     async with open_library(settings, migrating=False) as library:
         running = asyncio.create_task(library.runner.run())
+        watching = asyncio.create_task(watch_queue(library.services.jobs))
         with _on_signal(running.cancel), suppress(asyncio.CancelledError):
             await running
+        watching.cancel()
 
 
 async def migrate_database(settings: Settings) -> None:
     async with database_of(settings) as url:
         await bring_up_to_date(url)
+
+
+async def examine(settings: Settings) -> bool:
+    """Say of every part whether it works and what to do; whether all that is needed does."""
+    healthy = True
+    async for finding in findings(settings):
+        healthy = healthy and (finding.ok or not finding.needed)
+        sys.stdout.write(f"{finding}\n")
+    return healthy
 
 
 async def create_admin(settings: Settings, email: str, password: str) -> User:
@@ -134,7 +147,7 @@ def _uvicorn(library: Library, settings: Settings) -> uvicorn.Config:
         http="h11",
         h11_max_incomplete_event_size=16 * 1024,
         limit_concurrency=_BACKLOG,
-        timeout_keep_alive=15,
+        timeout_keep_alive=settings.server.keep_alive,
         timeout_graceful_shutdown=10,
         server_header=False,
         access_log=False,
@@ -211,9 +224,3 @@ def _better(library: Library, settings: Settings) -> str:
     if settings.llm.provider == "auto":
         return "A better one: start Ollama, `ollama pull llama3`, and start the library again"
     return "A better one: LLM_PROVIDER=ollama or openai in .env (see .env.example)"
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(
-        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )

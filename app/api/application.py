@@ -51,6 +51,8 @@ def create_api(
         version=__version__,
         description=_ABOUT,
         generate_unique_id_function=_operation_id,
+        # A redirect would lead to whatever host the request names.
+        redirect_slashes=False,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     api.state.services = services

@@ -19,6 +19,7 @@ from app.api.problems import crash, refusal
 from app.domains.accounts.model import User
 from app.shared.errors import LibraryError, NotAuthenticated, TooLarge
 from app.shared.ids import new_id
+from app.shared.trace import traced
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,12 @@ class Gate:
             await self._app(scope, receive, send)
             return
         answer = _Answer(scope, send)
+        request_id = _request_id(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = request_id
+        with traced(request_id=request_id):
+            await self._pass(scope, receive, answer)
+
+    async def _pass(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
             await self._admit(scope)
             await self._app(scope, _limited(receive, self._limit_of(scope)), answer.send)
@@ -79,7 +86,6 @@ class Gate:
 
     async def _admit(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
-        scope.setdefault("state", {})["request_id"] = _request_id(headers)
         announced = headers.get("content-length", "0")
         if not _LENGTH.fullmatch(announced) or int(announced) > self._limit_of(scope):
             raise _too_large(self._limit_of(scope))

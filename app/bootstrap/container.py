@@ -18,7 +18,7 @@ from app.adapters.postgres.catalog import SqlCatalogWork
 from app.adapters.postgres.engine import DatabaseUnavailable, Sessions, open_engine, sessions_of
 from app.adapters.postgres.jobs import SqlJobBoard
 from app.adapters.postgres.lending import SqlLendingWork
-from app.adapters.postgres.migrating import require_newest
+from app.adapters.postgres.migrating import require_migrated
 from app.adapters.postgres.recommendations import SqlRecommendationsWork
 from app.adapters.postgres.replies import SqlReplyMemory
 from app.adapters.postgres.reviews import SqlReviewsWork
@@ -196,7 +196,7 @@ def opened(url: str, stack: AsyncExitStack, *, pool_size: int) -> AsyncEngine:
 def _parts(sessions: Sessions, storage: StorageProvider, llm: LLMProvider) -> tuple[Part, ...]:
     async def database() -> str:
         try:
-            return f"at revision {await require_newest(sessions)}"
+            return f"at revision {await require_migrated(sessions)}"
         except ProgrammingError as error:
             raise DatabaseUnavailable("The database has no tables yet: run migrate.") from error
         except asyncpg.PostgresError as error:

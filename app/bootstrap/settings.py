@@ -46,6 +46,9 @@ class Server(_Group):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     environment: Literal["development", "production"] = "development"
     metrics: Literal["public", "private"] = "public"
+    keep_alive: Annotated[int, Field(ge=1, le=3600)] = 15
+    log: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
 
 
 class Home(_Group):

@@ -64,11 +64,24 @@ class JobQueue(ABC):
         """Write the job into the running transaction and return the id of its report."""
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The queue as a whole: jobs by state, those given up within the last hour, and how many
+    seconds the oldest job that is due has waited (0 when none is)."""
+
+    by_status: Mapping[JobState, int]
+    failed_lately: int
+    oldest_seconds: float
+
+
 class JobBoard(ABC):
     """What became of the jobs."""
 
     @abstractmethod
     async def find(self, job_id: UUID) -> JobReport | None: ...
+
+    @abstractmethod
+    async def backlog(self) -> Backlog: ...
 
 
 class JobRun(ABC):

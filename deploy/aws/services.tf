@@ -33,6 +33,9 @@ locals {
       SERVER_HOST           = "0.0.0.0"
       SERVER_PORT           = tostring(local.port)
       SERVER_METRICS        = "private"
+      SERVER_LOG            = "json"
+      SERVER_LOG_LEVEL      = "info"
+      SERVER_KEEP_ALIVE     = "320" # above the load balancer's idle time-out
       LUMINA_HOME           = "/tmp/lumina"
       DATABASE_CA           = var.database_ca
       DATABASE_POOL         = tostring(var.database_pool)

@@ -309,3 +309,16 @@ async def test_a_kick_during_a_run_makes_it_look_again(world: JobWorld) -> None:
     await world.enqueue(Summarise("emma"))
     await runner.kick()
     assert ledger.books == ["emma", "ulysses"]
+
+
+async def test_the_backlog_counts_what_is_due_and_what_is_not(world: JobWorld) -> None:
+    empty = await world.board.backlog()
+    assert (empty.by_status["pending"], empty.failed_lately, empty.oldest_seconds) == (0, 0, 0)
+    await world.enqueue(Summarise("emma"))
+    async with world.begin() as queue:
+        await queue.enqueue(Summarise("later"), delay=timedelta(hours=1))
+    await asyncio.sleep(0.05)
+
+    backlog = await world.board.backlog()
+    assert backlog.by_status["pending"] == 2
+    assert 0 < backlog.oldest_seconds < 60

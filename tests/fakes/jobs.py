@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from typing_extensions import override
 
 from app.ports.jobs import (
+    Backlog,
     Handler,
     Job,
     JobBoard,
@@ -52,6 +53,17 @@ class InMemoryJobBoard(JobBoard):
     @override
     async def find(self, job_id: UUID) -> JobReport | None:
         return next((s.report for s in self.stored if s.report.id == job_id), None)
+
+    @override
+    async def backlog(self) -> Backlog:
+        reports = [stored.report for stored in self.stored]
+        states = [report.status for report in reports]
+        late = [self.now() - max(s.due, s.report.created_at) for s in self.pending()]
+        return Backlog(
+            {state: states.count(state) for state in get_args(JobState)},
+            states.count("failed"),
+            max([0.0, *(wait.total_seconds() for wait in late)]),
+        )
 
     def pending(self, dedupe: str | None = None) -> list[StoredJob]:
         waiting = [stored for stored in self.stored if stored.report.status == "pending"]

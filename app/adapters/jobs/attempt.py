@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from app.adapters.jobs.claims import Claims
 from app.adapters.jobs.outcome import MAX_STARTS, Claim, Done, Failed, Later, Outcome, Pace
 from app.ports.jobs import Handler, JobRun
 from app.shared.errors import LibraryError, NotFound, Unavailable
+from app.shared.trace import traced
 
 _WRITES_PER_SECOND = 4
 
@@ -39,7 +41,8 @@ class Attempts:
         cancelled, nothing is settled: whoever cancels puts the job back."""
         run = ClaimedRun(self._claims, claim)
         try:
-            outcome = await self._outcome(claim, run)
+            with traced(**_ids(claim)):
+                outcome = await self._outcome(claim, run)
             await run.flush()
         finally:
             run.stop()
@@ -54,7 +57,9 @@ class Attempts:
             log.error("%s %s is given up", claim.kind, claim.report_id)
             return Failed("gave_up", f"Started {MAX_STARTS} times, it never came to an end.")
         try:
+            began = time.monotonic()
             result = await self._handlers[claim.kind](claim.arguments, run)
+            log.info("job done", extra={"seconds": round(time.monotonic() - began, 3)})
             return Done(None if result is None else json.dumps(dict(result), allow_nan=False))
         except NotFound as error:
             log.info("%s %s has nothing to do: %s", claim.kind, claim.report_id, error.detail)
@@ -156,6 +161,12 @@ class ClaimedRun(JobRun):
             self._unwritten = None
         if written:
             self.strikes, self._mark = written
+
+
+def _ids(claim: Claim) -> dict[str, str]:
+    """What lines of the log say of the job: which it is, and what it is about."""
+    about = {name: str(value) for name, value in claim.arguments.items() if name.endswith("_id")}
+    return {"job_id": str(claim.report_id), "job": claim.kind, **about}
 
 
 def _is_being_cancelled() -> bool:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import override
 
 from app.adapters.postgres.engine import Sessions, translated
-from app.ports.jobs import Job, JobBoard, JobQueue, JobReport, JobState
+from app.ports.jobs import Backlog, Job, JobBoard, JobQueue, JobReport, JobState
 from app.shared.ids import new_id
 
 QUEUE = "library"
@@ -54,6 +54,19 @@ _FIND = text(
     WHERE r.id = :id
     """
 ).columns(result=JSONB, error=JSONB)
+_COUNTS = text("SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY status")
+_WAITING = text(
+    """
+    SELECT
+      (SELECT count(*) FROM procrastinate_jobs j
+         JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'failed'
+       WHERE j.status = 'failed' AND e.at > now() - interval '1 hour') AS failed,
+      (SELECT coalesce(max(extract(epoch FROM
+                now() - greatest(r.created_at, coalesce(j.scheduled_at, r.created_at)))), 0)
+         FROM procrastinate_jobs j JOIN job_reports r ON r.queue_id = j.id
+       WHERE j.status = 'todo' AND coalesce(j.scheduled_at, now()) <= now()) AS oldest
+    """
+)
 _STATES: Mapping[str, JobState] = {
     "todo": "pending",
     "doing": "running",
@@ -104,6 +117,17 @@ class SqlJobBoard(JobBoard):
             async with self._sessions() as session:
                 row = (await session.execute(_FIND, {"id": job_id})).mappings().one_or_none()
         return _report(row) if row else None
+
+    @override
+    async def backlog(self) -> Backlog:
+        with translated({}):
+            async with self._sessions() as session:
+                counts = (await session.execute(_COUNTS)).all()
+                row = (await session.execute(_WAITING)).one()
+        by_status: dict[JobState, int] = dict.fromkeys(_STATES.values(), 0)
+        for status, count in counts:
+            by_status[_STATES[status]] += count
+        return Backlog(by_status, row.failed, float(row.oldest))
 
 
 def _report(row: Mapping[Any, Any]) -> JobReport:

@@ -1,10 +1,13 @@
 """For whoever runs the library: is it alive, is it ready, what is it doing."""
 
+from contextlib import suppress
+
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import RedirectResponse
 
-from app.api.dependencies import Everything
+from app.api.dependencies import Everything, Jobs
+from app.api.measures import show_backlog
 from app.api.problems import problem_response, problems
 from app.services import Part
 from app.shared.errors import LibraryError, Unavailable
@@ -43,8 +46,11 @@ async def is_ready(request: Request, services: Everything) -> dict[str, object] 
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics() -> Response:
-    """Counters in Prometheus's text format."""
+async def metrics(jobs: Jobs) -> Response:
+    """Requests, questions to models, and the queue, in Prometheus's text format."""
+    # Without its database a process still tells what it counted itself.
+    with suppress(Unavailable):
+        show_backlog(await jobs.backlog())
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
