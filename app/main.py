@@ -12,6 +12,7 @@ import uvicorn
 from typing_extensions import override
 
 from app.api.application import create_api
+from app.api.connections import ImpatientProtocol
 from app.api.gate import MEBIBYTE, Limits
 from app.bootstrap.doctor import findings
 from app.bootstrap.library import Library, bring_up_to_date, database_of, open_library
@@ -22,7 +23,7 @@ from app.domains.accounts.model import Role, User
 from app.shared.errors import Unavailable
 from app.worker.watching import watch_queue
 
-_BACKLOG = 512
+_BACKLOG = 2000
 
 
 def configured(*, host: str | None = None, port: int | None = None) -> Settings:
@@ -130,6 +131,8 @@ class _Server(uvicorn.Server):
     @property
     def address(self) -> str:
         host, port = self.servers[0].sockets[0].getsockname()[:2]
+        # Everywhere is no place one could go to.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -144,7 +147,7 @@ def _uvicorn(library: Library, settings: Settings) -> uvicorn.Config:
         api,
         host=settings.server.host,
         port=settings.server.port,
-        http="h11",
+        http=ImpatientProtocol,
         h11_max_incomplete_event_size=16 * 1024,
         limit_concurrency=_BACKLOG,
         timeout_keep_alive=settings.server.keep_alive,
