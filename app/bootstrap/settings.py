@@ -121,6 +121,12 @@ class Jobs(_Group):
     stalled_after: Annotated[float, Field(gt=0)] = 20.0
 
 
+class Postgres(_Group):
+    """Compose reads the same `.env`: this is for the database it starts, not for us."""
+
+    password: Secret = None
+
+
 class Settings(BaseSettings):
     """`LLM_BASE_URL` is `llm.base_url`: a group, then a name in it."""
 
@@ -146,6 +152,7 @@ class Settings(BaseSettings):
     privacy: Privacy = Privacy()
     ai: Ai = Ai()
     jobs: Jobs = Jobs()
+    postgres: Postgres = Postgres()
 
 
 # What the examples say, and what everybody tries first.
