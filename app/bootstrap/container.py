@@ -1,6 +1,6 @@
 """The composition root: settings → adapters → services. Nothing else knows all of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -39,13 +39,14 @@ from app.domains.recommendations.service import FreshModel, RecommendationsServi
 from app.domains.reviews.ports import ReviewsWork
 from app.domains.reviews.service import ReviewsService
 from app.ports.clock import Clock
-from app.ports.jobs import Handler, JobBoard, JobRunner
+from app.ports.jobs import JobBoard, JobRunner
 from app.ports.llm import LLMProvider
 from app.ports.recommender import Recommender
 from app.ports.replies import ReplyMemory
 from app.ports.storage import StorageProvider
 from app.ports.text import TextExtractor
 from app.services import Part, Services
+from app.worker.handlers import farewells_of, handlers_of
 
 _MEBIBYTE = 2**20
 
@@ -147,6 +148,7 @@ def build_services(adapters: Adapters, settings: Settings) -> Services:
             stand_in=adapters.stand_in,
             clock=adapters.clock,
             enabled=settings.ai.enabled,
+            at_once=settings.llm.concurrency,
         ),
         lending=lending,
         reviews=ReviewsService(
@@ -175,13 +177,14 @@ def build_services(adapters: Adapters, settings: Settings) -> Services:
 
 
 def build_runner(
-    settings: Settings, url: str, handlers: Mapping[str, Handler], stack: AsyncExitStack
+    settings: Settings, url: str, services: Services, stack: AsyncExitStack
 ) -> JobRunner:
     """A runner on connections of its own, so that its heartbeats never queue."""
     pace = Pace(heartbeat=settings.jobs.heartbeat, stalled_after=settings.jobs.stalled_after)
     return ProcrastinateRunner(
         opened(url, stack, pool_size=settings.jobs.concurrency + 3),
-        handlers,
+        handlers_of(services),
+        farewells=farewells_of(services),
         concurrency=settings.jobs.concurrency,
         pace=pace,
     )

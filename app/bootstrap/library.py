@@ -15,7 +15,6 @@ from app.bootstrap.container import Adapters, build_runner, build_services, choo
 from app.bootstrap.settings import Settings
 from app.ports.jobs import JobRunner
 from app.services import Services
-from app.worker.handlers import handlers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ async def open_library(settings: Settings, *, migrating: bool) -> AsyncIterator[
         if not migrating:
             await adapters.database.check()
         services = build_services(adapters, settings)
-        runner = build_runner(settings, url, handlers_of(services), stack)
+        runner = build_runner(settings, url, services, stack)
         await _first_admin(settings, services)
         yield Library(adapters, services, runner)
 

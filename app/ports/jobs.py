@@ -98,10 +98,13 @@ class JobRun(ABC):
 
 
 Handler = Callable[[Mapping[str, Any], JobRun], Awaitable[Mapping[str, Any] | None]]
+# Told the arguments of a job that is given up, and the code and detail of why.
+Farewell = Callable[[Mapping[str, Any], str, str], Awaitable[None]]
 
 
 class JobRunner(ABC):
-    """Runs what is enqueued, by one handler per kind of job.
+    """Runs what is enqueued, by one handler per kind of job, and lets the farewell of a kind
+    know when a job of it is given up.
 
     A handler that raises Unavailable is asked again later, for as long as it takes; any
     other failure five times, with growing pauses, then the job is failed with a reason.

@@ -12,7 +12,7 @@ from app.domains.catalog.jobs import (
     SweepOrphans,
 )
 from app.domains.reviews.jobs import RefreshConsensus, RereadReviews
-from app.ports.jobs import Handler, JobRun
+from app.ports.jobs import Farewell, Handler, JobRun
 from app.services import Services
 
 Arguments = Mapping[str, Any]
@@ -54,3 +54,15 @@ def handlers_of(services: Services) -> dict[str, Handler]:
         RefreshConsensus.kind: refresh_consensus,
         RereadReviews.kind: refresh_consensus,
     }
+
+
+def farewells_of(services: Services) -> dict[str, Farewell]:
+    """Whom to tell that a job was given up: who shows how its work stands."""
+
+    async def unread(arguments: Arguments, code: str, detail: str) -> None:
+        await services.ingestion.give_up(UUID(arguments["book_id"]), code=code, detail=detail)
+
+    async def unsummarised(arguments: Arguments, code: str, detail: str) -> None:
+        await services.summaries.give_up(UUID(arguments["book_id"]), code=code, detail=detail)
+
+    return {ReadFile.kind: unread, SummariseBook.kind: unsummarised}

@@ -1,6 +1,7 @@
 """Connections of those who never finish a sentence, on a real server."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -9,6 +10,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from app.api.connections import ImpatientProtocol
+from app.bootstrap.settings import Server as ServerSettings
+from app.main import bound
 
 
 class Quick(ImpatientProtocol):
@@ -72,3 +75,9 @@ async def test_who_falls_silent_in_a_body_is_hung_up_on(port: int) -> None:
 async def test_a_slow_body_that_keeps_coming_is_read_to_its_end(port: int) -> None:
     head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 9\r\n\r\n"
     assert b"200 OK" in await said(port, head, b"abc", b"def", b"ghi", pause=0.2)
+
+
+def test_answers_do_not_wait_for_an_acknowledgement() -> None:
+    # asyncio sets TCP_NODELAY on what says that it speaks TCP, and on nothing else.
+    with bound(ServerSettings(port=0)) as listening:
+        assert listening.proto == socket.IPPROTO_TCP

@@ -17,7 +17,6 @@ from app.api.gate import Limits
 from app.bootstrap.container import build_runner, build_services, choose_adapters
 from app.ports.jobs import JobRunner
 from app.ports.llm import Completion, CompletionRequest, LLMProvider
-from app.worker.handlers import handlers_of
 from tests.api.conftest import PASSWORD, Drain, Headers, Shelve, SignIn
 from tests.domains.catalog.reading_house import Say, a_novel, block, sensible
 from tests.fakes.llm import AbsentLLM, ScriptedLLM
@@ -79,9 +78,7 @@ async def staffed(
     async with AsyncExitStack() as stack:
         adapters = await choose_adapters(settings, database_url, stack)
         services = build_services(replace(adapters, llm=llm), settings)
-        runners = [
-            build_runner(settings, database_url, handlers_of(services), stack) for _ in range(2)
-        ]
+        runners = [build_runner(settings, database_url, services, stack) for _ in range(2)]
         app = create_api(services, limits=Limits(upload=8 << 20), kick=runners[0].kick)
         api = await stack.enter_async_context(client_of(app))
         yield House(api, (runners[0], runners[1]), llm, await _signed_in(api))

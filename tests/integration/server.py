@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 
@@ -33,7 +34,8 @@ class AppProcess:
     """One `python -m app …` under `home`; its words are in `said` and `complained`."""
 
     def __init__(self, home: Path, *arguments: str, settings: Mapping[str, str]) -> None:
-        self._said, self._complained = home / "stdout", home / "stderr"
+        name = f"{arguments[0]}-{uuid4().hex}"
+        self._said, self._complained = home / f"{name}.said", home / f"{name}.complained"
         with self._said.open("wb") as said, self._complained.open("wb") as complained:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "app", *arguments],
@@ -138,11 +140,21 @@ def client_of(server: LibraryServer) -> httpx.Client:
 
 
 def postgres_of(home: Path) -> list[int]:
-    """The processes that serve a database under the home, by their command lines."""
+    """The processes of databases under the home, by their words and where they work."""
     listed = subprocess.run(["ps", "-eww", "-o", "pid=,command="], capture_output=True, text=True)
-    lines = [line.split(None, 1) for line in listed.stdout.splitlines()]
-    wanted = [(pid, words) for pid, words in lines if str(home) in words and "postgres" in words]
-    return [int(pid) for pid, _ in wanted if int(pid) != os.getpid()]
+    processes = [line.split(None, 1) for line in listed.stdout.splitlines()]
+    return [
+        int(pid)
+        for pid, words in processes
+        if "postgres" in words and str(home) in words + _folder_of(pid)
+    ]
+
+
+def _folder_of(pid: str) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return ""
 
 
 def wait_until(holds: Callable[[], bool], *, patience: float = PATIENCE) -> None:

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from app.adapters.jobs.claims import Claims
 from app.adapters.jobs.outcome import MAX_STARTS, Claim, Done, Failed, Later, Outcome, Pace
-from app.ports.jobs import Handler, JobRun
+from app.ports.jobs import Farewell, Handler, JobRun
 from app.shared.errors import LibraryError, NotFound, Unavailable
 from app.shared.trace import traced
 
@@ -27,9 +27,16 @@ class Attempts:
     the job is ready with the result {"skipped": true}.
     """
 
-    def __init__(self, claims: Claims, handlers: Mapping[str, Handler], pace: Pace) -> None:
+    def __init__(
+        self,
+        claims: Claims,
+        handlers: Mapping[str, Handler],
+        farewells: Mapping[str, Farewell],
+        pace: Pace,
+    ) -> None:
         self._claims = claims
         self._handlers = handlers
+        self._farewells = farewells
         self._pace = pace
 
     @property
@@ -43,6 +50,8 @@ class Attempts:
         try:
             with traced(**_ids(claim)):
                 outcome = await self._outcome(claim, run)
+                if isinstance(outcome, Failed):
+                    await self._part_from(claim, outcome)
             await run.flush()
         finally:
             run.stop()
@@ -51,6 +60,18 @@ class Attempts:
         except Exception as error:
             # Postgres refuses what the handler answered: that is a failure of the job.
             await self._settle(claim, self._after_failure(claim, run, error))
+
+    async def _part_from(self, claim: Claim, end: Failed) -> None:
+        farewell = self._farewells.get(claim.kind)
+        if farewell is None:
+            return
+        try:
+            await farewell(claim.arguments, end.code, end.detail)
+        except NotFound:
+            log.info("%s %s: nobody is left to tell", claim.kind, claim.report_id)
+        except Exception:
+            # The job is over all the same; its report says so.
+            log.exception("%s %s: its end could not be told", claim.kind, claim.report_id)
 
     async def _outcome(self, claim: Claim, run: "ClaimedRun") -> Outcome:
         if claim.strikes > MAX_STARTS:

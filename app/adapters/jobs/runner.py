@@ -15,7 +15,7 @@ from app.adapters.jobs.outage import Outage
 from app.adapters.jobs.outcome import Pace
 from app.adapters.jobs.shift import Shift
 from app.adapters.postgres.jobs import NEW_JOB_CHANNEL
-from app.ports.jobs import Handler, JobRunner
+from app.ports.jobs import Farewell, Handler, JobRunner
 
 _LISTENER_CHECK_SECONDS = 30
 _PUT_AWAY_SECONDS = 3600
@@ -36,6 +36,7 @@ class ProcrastinateRunner(JobRunner):
         engine: AsyncEngine,
         handlers: Mapping[str, Handler],
         *,
+        farewells: Mapping[str, Farewell] | None = None,
         concurrency: int = 2,
         pace: Pace | None = None,
         listen: bool = True,
@@ -43,7 +44,7 @@ class ProcrastinateRunner(JobRunner):
         self._engine = engine
         self._claims = Claims(engine)
         self._pace = pace or Pace()
-        self._attempts = Attempts(self._claims, handlers, self._pace)
+        self._attempts = Attempts(self._claims, handlers, farewells or {}, self._pace)
         self._concurrency = concurrency
         self._listen = listen
         self._wake = asyncio.Event()

@@ -82,6 +82,7 @@ async def present(llm: WatchfulLLM, sections: list[Section]) -> Presentation:
         llm=llm,
         stand_in=ExtractiveLLM(),
         memory=NoMemory(),
+        at_once=8,
     )
     return await tree.present(sections)
 

@@ -58,6 +58,13 @@ class IngestionService:
         await run.report(1, 1)
         return {"words": document.words, "chapters": len(document.chapters), "kept": kept}
 
+    async def give_up(self, book_id: UUID, *, code: str, detail: str) -> None:
+        """Say that nobody is at work on the file any more."""
+        async with self._begin() as work:
+            book = await work.books.get(book_id)
+        if book.ingestion.status in ("pending", "running"):
+            await self._mark_failed(book_id, book.content, code, detail)
+
     async def sweep(self) -> dict[str, object]:
         """Remove what no book refers to any more, and look again in some hours."""
         before = self._clock.now() - _ORPHAN_AFTER

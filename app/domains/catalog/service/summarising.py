@@ -62,6 +62,7 @@ class SummaryService:
         stand_in: LLMProvider,
         clock: Clock,
         enabled: bool,
+        at_once: int = 2,
     ) -> None:
         self._begin = begin
         self._storage = storage
@@ -69,6 +70,7 @@ class SummaryService:
         self._stand_in = stand_in
         self._clock = clock
         self._enabled = enabled
+        self._at_once = at_once
 
     async def summary_of(self, book_id: UUID) -> Summary:
         """The summary as it stands; never waits for a model. Raises BookNotFound."""
@@ -199,6 +201,13 @@ class SummaryService:
         await run.report(planned, planned)
         return {**presentation_reply(shown), "nodes": planned, "asked": memory.asked}
 
+    async def give_up(self, book_id: UUID, *, code: str, detail: str) -> None:
+        """Say that nobody is at work on the summary any more."""
+        async with self._begin() as work:
+            summary = await work.summaries.find(book_id, for_change=True)
+            if summary and summary.status in ("pending", "running"):
+                summary.fail(self._clock.now(), {"code": code, "detail": detail})
+
     async def _note(self, task: _Task, error: Exception, *, waiting: bool) -> None:
         code = error.code if isinstance(error, LibraryError) else "internal_error"
         detail = error.detail if isinstance(error, LibraryError) else "The summary failed."
@@ -247,7 +256,12 @@ class SummaryService:
 
     def _tree(self, title: str, author: str, llm: LLMProvider, memory: Memory) -> SummaryTree:
         return SummaryTree(
-            title=title, author=author, llm=llm, stand_in=self._stand_in, memory=memory
+            title=title,
+            author=author,
+            llm=llm,
+            stand_in=self._stand_in,
+            memory=memory,
+            at_once=self._at_once,
         )
 
     def _memory(self, run: JobRun | None, planned: int, claim: Claim | None = None) -> NodeMemory:

@@ -32,7 +32,6 @@ from app.ports.llm import (
 
 _ATTEMPTS = 2
 # No more than a model could be set to answer: the others wait here, not in line for threads.
-_AT_ONCE = 64
 
 Result = TypeVar("Result")
 
@@ -78,7 +77,14 @@ class SummaryTree:
     answers are unusable. Raises ModelUnavailable when the model is away."""
 
     def __init__(
-        self, *, title: str, author: str, llm: LLMProvider, stand_in: LLMProvider, memory: Memory
+        self,
+        *,
+        title: str,
+        author: str,
+        llm: LLMProvider,
+        stand_in: LLMProvider,
+        memory: Memory,
+        at_once: int,
     ) -> None:
         self._llm = llm
         self._stand_in = stand_in
@@ -86,7 +92,8 @@ class SummaryTree:
         self._budget = Budget.for_window(llm.card.context)
         self._title = clipped(title, self._budget.names * 2 // 3)
         self._author = clipped(author, self._budget.names // 3)
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        # Held until an answer is kept, so that a crash loses no more than this many.
+        self._places = asyncio.Semaphore(at_once)
         self._degraded = False
         self._keys: list[str] = []
 
@@ -200,12 +207,17 @@ class SummaryTree:
 
     async def _asked(self, question: _Question) -> SummaryNode:
         async with self._places:
-            completion = await self._usable(question)
-            degraded = completion is None
-            author = (self._stand_in if degraded else self._llm).card
-            if completion is None:
-                completion = await self._stand_in.complete(question.request)
-        node = SummaryNode(
+            node = await self._answered(question)
+            await self._memory.keep(node)
+        return node
+
+    async def _answered(self, question: _Question) -> SummaryNode:
+        completion = await self._usable(question)
+        degraded = completion is None
+        author = (self._stand_in if degraded else self._llm).card
+        if completion is None:
+            completion = await self._stand_in.complete(question.request)
+        return SummaryNode(
             key=question.key,
             kind=question.kind,
             output=dict(completion.parsed or {}),
@@ -216,8 +228,6 @@ class SummaryTree:
             tokens_in=completion.usage.tokens_in,
             tokens_out=completion.usage.tokens_out,
         )
-        await self._memory.keep(node)
-        return node
 
     async def _usable(self, question: _Question) -> Completion | None:
         """The model's answer, or None when what it says cannot be used, twice."""
