@@ -96,16 +96,16 @@ def bound(server: ServerSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
     # The protocol by name: asyncio switches Nagle's delay off only where it says TCP, and with
     # it each answer waits 40 ms for the acknowledgement of its head.
-    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((server.host, server.port))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((server.host, server.port))
     except OSError as error:
-        bound.close()
+        listening.close()
         why = f"{server.host} port {server.port}: {error.strerror}"
         raise AddressUnusable(why) from error
-    return bound
+    return listening
 
 
 class _Server(uvicorn.Server):

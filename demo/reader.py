@@ -13,7 +13,7 @@ from demo.telling import StoryBroken, Teller
 Json = dict[str, Any]
 Told = Callable[[Json], str]
 
-PASSWORD = "a quiet place to read"  # noqa: S105
+PASSWORD = "a quiet place to read"
 # Tokens live for 15 minutes; a large model may read for longer.
 _TOKEN_LIFE = 600
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{4}([0-9a-f]{8})")
