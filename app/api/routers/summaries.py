@@ -10,9 +10,9 @@ from app.api.schemas.catalog import (
     GeneratedOut,
     GenerateSummaryIn,
     JobStartedOut,
-    RatingsOut,
     SummaryOut,
 )
+from app.api.schemas.reviews import RatingOut
 from app.domains.catalog.errors import (
     BookNotFound,
     GeneratedTextOff,
@@ -29,9 +29,7 @@ router = APIRouter(tags=["summaries"], responses=problems(NotAuthenticated))
 async def show_summary(book_id: UUID, summaries: Summaries, reviews: Reviews) -> SummaryOut:
     """The summary of the whole book as it stands; never waits for a model."""
     summary = await summaries.summary_of(book_id)
-    ratings = await reviews.ratings(book_id)
-    histogram = {str(stars): count for stars, count in enumerate(ratings.histogram, start=1)}
-    rating = RatingsOut(average=ratings.average, count=ratings.count, histogram=histogram)
+    rating = RatingOut.of(await reviews.ratings(book_id))
     return SummaryOut.of(summary, rating)
 
 

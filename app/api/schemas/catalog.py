@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from app.api.schemas.base import In, Line, Out, Prose, Storable
+from app.api.schemas.reviews import RatingOut
 from app.domains.catalog.model import BookView, Summary
 
 Sort = Literal[
@@ -133,7 +134,7 @@ class SummaryStateOut(Out):
     progress: ProgressOut
 
 
-class RatingOut(Out):
+class BookRatingOut(Out):
     average: float | None
     count: int
 
@@ -158,7 +159,7 @@ class BookOut(Out):
     content: ContentOut
     ingestion: IngestionOut
     summary: SummaryStateOut
-    rating: RatingOut
+    rating: BookRatingOut
 
     @classmethod
     def of(cls, view: BookView) -> "BookOut":
@@ -202,12 +203,6 @@ class ChapterSummaryOut(Out):
     summary: str
 
 
-class RatingsOut(Out):
-    average: float | None
-    count: int
-    histogram: dict[str, int]
-
-
 class SummaryOut(Out):
     """`summary` is what can be read now, `source` who wrote it; while a model still reads,
     that is an extract made in seconds. `coverage` is the share of the book it rests on."""
@@ -223,10 +218,10 @@ class SummaryOut(Out):
     source: SourceOut | None = None
     coverage: float | None = None
     error: ErrorOut | None = None
-    rating: RatingsOut
+    rating: RatingOut
 
     @classmethod
-    def of(cls, summary: Summary, rating: RatingsOut) -> "SummaryOut":
+    def of(cls, summary: Summary, rating: RatingOut) -> "SummaryOut":
         shown = summary.presentation or {}
         fields = ("hook", "chapters", "themes", "characters", "coverage")
         return cls.model_validate(
