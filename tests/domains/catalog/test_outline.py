@@ -15,6 +15,7 @@ from app.domains.catalog.service.outline import (
     passages_of,
     questions_for,
     sections_of,
+    share_read,
 )
 from app.domains.catalog.service.tree import SummaryTree
 from app.ports.llm import CompletionRequest
@@ -46,6 +47,8 @@ def test_passages_hold_each_visible_character_once_and_fit(texts: list[str], win
     told = "".join("".join(passages).split())
     assert told == "".join("".join(c.text for c in chapters).split())
     assert all(passage.strip() for passage in passages)
+    assert share_read(chapters, sections) == 1.0
+    assert share_read(chapters, sections[1:]) < 1.0 or not passages
     assert all(estimated_tokens(passage) <= budget.passage for passage in passages)
 
 
@@ -84,7 +87,7 @@ async def present(llm: WatchfulLLM, sections: list[Section]) -> Presentation:
         memory=NoMemory(),
         at_once=8,
     )
-    return await tree.present(sections)
+    return await tree.present(sections, coverage=1.0)
 
 
 @given(st.integers(512, 1_000_000))

@@ -134,6 +134,13 @@ def _even_size(total: int, limit: int) -> int:
     return min(limit, math.ceil(total / count * 1.05))
 
 
+def share_read(chapters: Sequence[ChapterText], sections: Sequence[Section]) -> float:
+    """How much of the text, white space apart, lies in the passages: 1.0 for all of it."""
+    whole = sum(_visible(chapter.text) for chapter in chapters)
+    read = sum(_visible(passage) for section in sections for passage in section.passages)
+    return read / whole if whole else 1.0
+
+
 def groups_of(items: Sequence[Item], fan_in: int) -> list[list[Item]]:
     """The items in order, in as few groups of at most `fan_in` as can be, of equal size."""
     count = math.ceil(len(items) / fan_in)
@@ -147,6 +154,10 @@ def questions_for(sections: Sequence[Section], fan_in: int) -> int:
     passages = sum(len(section.passages) for section in sections)
     inside = sum(_merges(len(section.passages), fan_in, 1) for section in sections)
     return passages + inside + _merges(len(sections), fan_in, fan_in) + 1
+
+
+def _visible(text: str) -> int:
+    return sum(map(len, text.split()))
 
 
 def _merges(count: int, fan_in: int, until: int) -> int:

@@ -24,6 +24,7 @@ from app.domains.catalog.service.outline import (
     estimated_tokens,
     questions_for,
     sections_of,
+    share_read,
 )
 from app.domains.catalog.service.tree import Memory, SummaryTree
 from app.ports.clock import Clock
@@ -49,6 +50,7 @@ class _Task:
     book: Book
     run: UUID
     sections: list[Section]
+    coverage: float
     shown: bool
 
 
@@ -165,19 +167,20 @@ class SummaryService:
             raise StillBeingRead
         if summary and summary.status == "ready" and summary.presentation:
             return presentation_reply(summary.presentation)
-        sections = await asyncio.to_thread(self._sections, chapters)
+        sections, coverage = await asyncio.to_thread(self._outline, chapters)
         if summary is None or summary.status == "cancelled" or not sections:
             return {"skipped": True}
-        return _Task(book, summary.run, sections, summary.presentation is not None)
+        return _Task(book, summary.run, sections, coverage, summary.presentation is not None)
 
-    def _sections(self, chapters: Sequence[ChapterText]) -> list[Section]:
-        return sections_of(chapters, Budget.for_window(self._llm.card.context))
+    def _outline(self, chapters: Sequence[ChapterText]) -> tuple[list[Section], float]:
+        sections = sections_of(chapters, Budget.for_window(self._llm.card.context))
+        return sections, share_read(chapters, sections)
 
     async def _show_stand_in(self, task: _Task) -> None:
         if task.shown or self._llm.card.provider == self._stand_in.card.provider:
             return
         tree = self._tree(task.book.title, task.book.author, self._stand_in, NoMemory())
-        presentation = await tree.present(task.sections)
+        presentation = await tree.present(task.sections, coverage=task.coverage)
         async with self._begin() as work:
             summary = await self._mine(work, task)
             summary.show(asdict(replace(presentation, degraded=True)), self._clock.now())
@@ -189,7 +192,7 @@ class SummaryService:
             (await self._mine(work, task)).begin(self._clock.now(), planned=planned)
         memory = self._memory(run, planned, Claim(task.book.id, task.run))
         tree = self._tree(task.book.title, task.book.author, self._llm, memory)
-        presentation = await tree.present(task.sections)
+        presentation = await tree.present(task.sections, coverage=task.coverage)
         shown = asdict(presentation)
         async with self._begin() as work:
             # In the order of whoever removes the book: the book first, then what hangs on it.
@@ -243,16 +246,17 @@ class SummaryService:
         self, content: str, title: str, run: JobRun | None = None
     ) -> Presentation:
         chapter = ChapterText(0, title, 0, len(content), None, content)
-        sections = await asyncio.to_thread(self._sections, [chapter])
+        sections, coverage = await asyncio.to_thread(self._outline, [chapter])
         planned = questions_for(sections, Budget.for_window(self._llm.card.context).fan_in)
         try:
             tree = self._tree(title, "", self._llm, self._memory(run, planned))
-            return await tree.present(sections)
+            return await tree.present(sections, coverage=coverage)
         except ModelUnavailable:
             if run is not None:
                 raise
             tree = self._tree(title, "", self._stand_in, NoMemory())
-            return replace(await tree.present(sections), degraded=True)
+            presentation = await tree.present(sections, coverage=coverage)
+            return replace(presentation, degraded=True)
 
     def _tree(self, title: str, author: str, llm: LLMProvider, memory: Memory) -> SummaryTree:
         return SummaryTree(

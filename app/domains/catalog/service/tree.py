@@ -102,7 +102,8 @@ class SummaryTree:
         """The keys of all nodes the last presentation grew from."""
         return self._keys
 
-    async def present(self, sections: Sequence[Section]) -> Presentation:
+    async def present(self, sections: Sequence[Section], *, coverage: float) -> Presentation:
+        """`coverage` is the share of the text that lies in the sections."""
         chapters = await self._chapters(sections)
         branches = await self._joined(list(chapters), until=self._budget.fan_in)
         root = await self._present(branches)
@@ -116,7 +117,7 @@ class SummaryTree:
             model=root.model,
             prompt=root.prompt,
             degraded=self._degraded,
-            coverage=1.0,
+            coverage=coverage,
         )
 
     async def _chapters(self, sections: Sequence[Section]) -> list[_Branch]:
