@@ -1,13 +1,16 @@
 """How often and how long: one counter and one histogram, by route and not by path, so that
-their number stays small."""
+their number stays small; and a span a request, for whoever collects traces."""
 
 import logging
 import time
 
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, StatusCode
 from prometheus_client import Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.ports.jobs import Backlog
+from app.shared.trace import current_trace
 
 _REQUESTS = Counter("lumina_requests", "Requests answered", ["method", "route", "status"])
 # A label keeps every value for ever, and a method can be any word.
@@ -17,6 +20,7 @@ _JOBS = Gauge("lumina_jobs", "Jobs in the queue", ["status"])
 _OLDEST_JOB = Gauge("lumina_oldest_job_seconds", "How long the oldest due job has waited")
 
 log = logging.getLogger(__name__)
+tracer = trace.get_tracer(__name__)
 
 
 def show_backlog(backlog: Backlog) -> None:
@@ -35,23 +39,37 @@ class Measures:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        # What an exception says may be the reader's own words: it stays out of the span.
+        with tracer.start_as_current_span(
+            method, kind=SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+        ) as span:
 
-        async def counted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "none")
-                method = scope["method"] if scope["method"] in _METHODS else "other"
-                _REQUESTS.labels(method, route, str(message["status"])).inc()
-                seconds = time.perf_counter() - began
-                _SECONDS.labels(route).observe(seconds)
-                log.info(
-                    "request",
-                    extra={
-                        "method": method,
-                        "route": route,
-                        "status": message["status"],
-                        "seconds": round(seconds, 4),
-                    },
-                )
-            await send(message)
+            async def counted(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    route = getattr(scope.get("route"), "path", "none")
+                    seconds = time.perf_counter() - began
+                    _count(method, route, message["status"], seconds)
+                    _describe(span, scope, f"{method} {route}", message["status"])
+                await send(message)
 
-        await self._app(scope, receive, counted)
+            await self._app(scope, receive, counted)
+
+
+def _count(method: str, route: str, status: int, seconds: float) -> None:
+    _REQUESTS.labels(method, route, str(status)).inc()
+    _SECONDS.labels(route).observe(seconds)
+    said = {"method": method, "route": route, "status": status, "seconds": round(seconds, 4)}
+    log.info("request", extra=said)
+
+
+def _describe(span: Span, scope: Scope, name: str, status: int) -> None:
+    if not span.is_recording():
+        return
+    about = {key: str(value) for key, value in scope.get("path_params", {}).items()}
+    ids = {**{key: about[key] for key in about if key.endswith("_id")}, **current_trace()}
+    span.update_name(name)
+    span.set_attributes({f"lumina.{key}": value for key, value in ids.items()})
+    span.set_attribute("http.response.status_code", status)
+    if status >= 500:
+        span.set_status(StatusCode.ERROR)

@@ -12,6 +12,7 @@ from app.adapters.clock.system import SystemClock
 from app.adapters.extraction.sandbox import SandboxedExtractor
 from app.adapters.jobs.outcome import Pace
 from app.adapters.jobs.runner import ProcrastinateRunner
+from app.adapters.jobs.showing import ShowingRunner
 from app.adapters.passwords.bcrypt import BcryptHasher
 from app.adapters.postgres.accounts import SqlAccountsWork
 from app.adapters.postgres.catalog import SqlCatalogWork
@@ -19,9 +20,11 @@ from app.adapters.postgres.engine import DatabaseUnavailable, Sessions, open_eng
 from app.adapters.postgres.jobs import SqlJobBoard
 from app.adapters.postgres.lending import SqlLendingWork
 from app.adapters.postgres.migrating import require_migrated
+from app.adapters.postgres.pool_measures import POOLS
 from app.adapters.postgres.recommendations import SqlRecommendationsWork
 from app.adapters.postgres.replies import SqlReplyMemory
 from app.adapters.postgres.reviews import SqlReviewsWork
+from app.adapters.storage.measuring import MeasuringStorage
 from app.adapters.tokens.jose import JoseTokens
 from app.bootstrap.providers import extractive, model_named, recommender_named, storage_named
 from app.bootstrap.secrets import token_key
@@ -80,7 +83,7 @@ class Adapters:
 async def choose_adapters(settings: Settings, url: str, stack: AsyncExitStack) -> Adapters:
     """Everything the settings name, on the database at `url`; what has to be closed is
     closed with the stack. Raises BadSettings."""
-    engine = opened(url, stack, pool_size=settings.database.pool)
+    engine = opened(url, stack, pool_size=settings.database.pool, name="requests")
     sessions = sessions_of(engine)
     storage = storage_named(settings, stack)
     llm = await model_named(settings, stack)
@@ -109,9 +112,10 @@ async def choose_adapters(settings: Settings, url: str, stack: AsyncExitStack) -
 
 def build_services(adapters: Adapters, settings: Settings) -> Services:
     """All rooms, wired. They are stateless and live as long as the process."""
+    storage = MeasuringStorage(adapters.storage)
     shelving = ShelvingService(
         begin=adapters.catalog_work,
-        storage=adapters.storage,
+        storage=storage,
         extractor=adapters.extractor,
         clock=adapters.clock,
         max_upload=settings.catalog.max_upload_mb * _MEBIBYTE,
@@ -136,14 +140,14 @@ def build_services(adapters: Adapters, settings: Settings) -> Services:
         shelving=shelving,
         ingestion=IngestionService(
             begin=adapters.catalog_work,
-            storage=adapters.storage,
+            storage=storage,
             extractor=adapters.extractor,
             clock=adapters.clock,
             summarise=settings.ai.enabled,
         ),
         summaries=SummaryService(
             begin=adapters.catalog_work,
-            storage=adapters.storage,
+            storage=storage,
             llm=adapters.llm,
             stand_in=adapters.stand_in,
             clock=adapters.clock,
@@ -181,18 +185,23 @@ def build_runner(
 ) -> JobRunner:
     """A runner on connections of its own, so that its heartbeats never queue."""
     pace = Pace(heartbeat=settings.jobs.heartbeat, stalled_after=settings.jobs.stalled_after)
-    return ProcrastinateRunner(
-        opened(url, stack, pool_size=settings.jobs.concurrency + 3),
+    runner = ProcrastinateRunner(
+        opened(url, stack, pool_size=settings.jobs.concurrency + 3, name="jobs"),
         handlers_of(services),
         farewells=farewells_of(services),
         concurrency=settings.jobs.concurrency,
         pace=pace,
     )
+    if not settings.jobs.metrics_port:
+        return runner
+    return ShowingRunner(runner, host=settings.server.host, port=settings.jobs.metrics_port)
 
 
-def opened(url: str, stack: AsyncExitStack, *, pool_size: int) -> AsyncEngine:
+def opened(url: str, stack: AsyncExitStack, *, pool_size: int, name: str) -> AsyncEngine:
+    """A pool that is closed with the stack and measured under its name meanwhile."""
     engine = open_engine(url, pool_size=pool_size)
     stack.push_async_callback(engine.dispose)
+    stack.enter_context(POOLS.watching(name, engine))
     return engine
 
 

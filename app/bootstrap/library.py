@@ -13,6 +13,7 @@ from app.adapters.postgres.engine import DatabaseUnavailable, translated
 from app.adapters.postgres.migrating import migrate
 from app.bootstrap.container import Adapters, build_runner, build_services, choose_adapters
 from app.bootstrap.settings import Settings
+from app.bootstrap.tracing import traces_sent
 from app.ports.jobs import JobRunner
 from app.services import Services
 
@@ -48,7 +49,11 @@ async def bring_up_to_date(url: str) -> None:
 async def open_library(settings: Settings, *, migrating: bool) -> AsyncIterator[Library]:
     """Everything a process needs, on a database that is there; `migrating` brings it to the
     newest schema first. Raises BadSettings, and Unavailable when a part is missing."""
-    async with database_of(settings) as url, AsyncExitStack() as stack:
+    async with (
+        traces_sent(settings.server.traces),
+        database_of(settings) as url,
+        AsyncExitStack() as stack,
+    ):
         if migrating:
             await bring_up_to_date(url)
         adapters = await choose_adapters(settings, url, stack)

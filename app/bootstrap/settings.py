@@ -49,6 +49,7 @@ class Server(_Group):
     keep_alive: Annotated[int, Field(ge=1, le=3600)] = 15
     log: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    traces: Text = None
 
 
 class Home(_Group):
@@ -119,6 +120,7 @@ class Jobs(_Group):
     concurrency: Annotated[int, Field(ge=1, le=64)] = 2
     heartbeat: Annotated[float, Field(gt=0)] = 5.0
     stalled_after: Annotated[float, Field(gt=0)] = 20.0
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
 
 
 class Postgres(_Group):

@@ -68,7 +68,11 @@ def test_every_image_is_pinned_to_a_release(services: dict[str, Any]) -> None:
 def test_the_rehearsal_stands_in_for_the_very_images_of_the_compose_file(
     services: dict[str, Any],
 ) -> None:
-    foreign = {service["image"] for name, service in services.items() if name not in LIBRARY}
+    foreign = {
+        service["image"]
+        for name, service in services.items()
+        if name not in LIBRARY and "profiles" not in service
+    }
     assert set(STAND_INS.values()) == foreign
     for name in STAND_INS:
         assert (COMPOSE / "rehearsal" / f"{name}.Dockerfile").is_file()
@@ -76,8 +80,18 @@ def test_the_rehearsal_stands_in_for_the_very_images_of_the_compose_file(
 
 def test_only_the_proxy_is_reachable_and_only_from_this_machine(services: dict[str, Any]) -> None:
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert list(published) == ["proxy"]
-    assert [port["host_ip"] for port in published["proxy"]] == ["127.0.0.1"]
+    assert [name for name in published if "profiles" not in services[name]] == ["proxy"]
+    hosts = {port["host_ip"] for ports in published.values() for port in ports}
+    assert hosts == {"127.0.0.1"}
+
+
+def test_whoever_does_not_ask_to_observe_runs_nothing_for_it(services: dict[str, Any]) -> None:
+    optional = {name: part["profiles"] for name, part in services.items() if "profiles" in part}
+    assert optional == {"prometheus": ["observe"], "grafana": ["observe"]}
+    for name in optional:
+        mounted = [volume for volume in services[name]["volumes"] if volume.startswith("./")]
+        assert all(volume.endswith(":ro") for volume in mounted)
+        assert all((ROOT / volume.split(":")[0]).is_file() for volume in mounted)
 
 
 def test_database_and_files_reach_nobody_outside(services: dict[str, Any]) -> None:

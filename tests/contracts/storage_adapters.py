@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.adapters.storage.local import LocalStorage
+from app.adapters.storage.measuring import MeasuringStorage
 from app.adapters.storage.s3 import S3Storage
 from app.ports.storage import StorageProvider
 from tests.fakes.storage import InMemoryStorage
@@ -25,6 +26,12 @@ async def local(request: pytest.FixtureRequest) -> AsyncIterator[StorageProvider
 
 
 @asynccontextmanager
+async def measuring(request: pytest.FixtureRequest) -> AsyncIterator[StorageProvider]:
+    async with local(request) as storage:
+        yield MeasuringStorage(storage)
+
+
+@asynccontextmanager
 async def s3(request: pytest.FixtureRequest) -> AsyncIterator[StorageProvider]:
     async with opened_s3(request.getfixturevalue("seaweedfs")) as storage:
         yield storage
@@ -35,6 +42,7 @@ ADAPTERS: dict[
 ] = {
     "memory": in_memory,
     "local": local,
+    "measuring": measuring,
     "s3": s3,
 }
 

@@ -4,9 +4,12 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from uuid import UUID
 
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind, StatusCode
 from typing_extensions import override
 
 from app.adapters.jobs.claims import Claims
@@ -18,6 +21,7 @@ from app.shared.trace import traced
 _WRITES_PER_SECOND = 4
 
 log = logging.getLogger(__name__)
+tracer = trace.get_tracer(__name__)
 
 
 class Attempts:
@@ -48,8 +52,9 @@ class Attempts:
         cancelled, nothing is settled: whoever cancels puts the job back."""
         run = ClaimedRun(self._claims, claim)
         try:
-            with traced(**_ids(claim)):
+            with traced(**_ids(claim)), _spanned(claim) as span:
                 outcome = await self._outcome(claim, run)
+                _describe(span, outcome)
                 if isinstance(outcome, Failed):
                     await self._part_from(claim, outcome)
             await run.flush()
@@ -188,6 +193,27 @@ def _ids(claim: Claim) -> dict[str, str]:
     """What lines of the log say of the job: which it is, and what it is about."""
     about = {name: str(value) for name, value in claim.arguments.items() if name.endswith("_id")}
     return {"job_id": str(claim.report_id), "job": claim.kind, **about}
+
+
+@contextmanager
+def _spanned(claim: Claim) -> Iterator[Span]:
+    ids = {f"lumina.{name}": value for name, value in _ids(claim).items()}
+    with tracer.start_as_current_span(
+        claim.kind,
+        kind=SpanKind.CONSUMER,
+        attributes={**ids, "lumina.attempt": claim.attempts + 1},
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        yield span
+
+
+def _describe(span: Span, outcome: Outcome) -> None:
+    span.set_attribute("lumina.outcome", type(outcome).__name__.lower())
+    if not isinstance(outcome, Done):
+        span.set_attribute("lumina.error", outcome.code)
+    if isinstance(outcome, Failed):
+        span.set_status(StatusCode.ERROR)
 
 
 def _is_being_cancelled() -> bool:

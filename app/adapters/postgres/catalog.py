@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any, ClassVar
 from uuid import UUID
 
+from prometheus_client import Counter
 from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -33,6 +34,8 @@ from app.domains.catalog.ports import (
     TextRepository,
 )
 from app.ports.text import Chapter
+
+_NODES = Counter("lumina_summary_nodes", "Summary nodes that were kept", ["degraded"])
 
 
 class SqlTextRepository(TextRepository):
@@ -125,6 +128,7 @@ class SqlNodeRepository(NodeRepository):
                 index_elements=["key"], set_=better, where=summary_nodes.c.degraded
             )
         )
+        _NODES.labels(str(node.degraded).lower()).inc()
 
     @override
     async def use(self, book_id: UUID, keys: Collection[str]) -> None:

@@ -47,7 +47,7 @@ async def is_ready(request: Request, services: Everything) -> dict[str, object] 
 
 @router.get("/metrics", response_class=Response)
 async def metrics(jobs: Jobs) -> Response:
-    """Requests, questions to models, and the queue, in Prometheus's text format."""
+    """What this process counted, and the queue, in Prometheus's text format."""
     # Without its database a process still tells what it counted itself.
     with suppress(Unavailable):
         show_backlog(await jobs.backlog())
