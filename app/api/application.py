@@ -53,6 +53,8 @@ def create_api(
         generate_unique_id_function=_operation_id,
         # A redirect would lead to whatever host the request names.
         redirect_slashes=False,
+        # Spans are ours: the framework's would carry what readers search for.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     api.state.services = services
