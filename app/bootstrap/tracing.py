@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from opentelemetry import trace
-from typing_extensions import override
 
 _PATH = "/v1/traces"
 _PATIENCE = 2.0
@@ -24,25 +23,11 @@ async def traces_sent(collector: str | None) -> AsyncIterator[None]:
         yield
         return
     provider = _provider(collector.rstrip("/").removesuffix(_PATH) + _PATH)
-    trace.set_tracer_provider(_OwnTracers(provider))
+    trace.set_tracer_provider(provider)
     try:
         yield
     finally:
         await asyncio.to_thread(provider.shutdown)
-
-
-class _OwnTracers(trace.TracerProvider):
-    """Tracers for our modules only: FastAPI would span each request a second time, with the
-    words a reader searched for."""
-
-    def __init__(self, inner: trace.TracerProvider) -> None:
-        self._inner = inner
-
-    @override
-    def get_tracer(self, instrumenting_module_name: str, *args: Any, **kwargs: Any) -> trace.Tracer:
-        if instrumenting_module_name.startswith("app."):
-            return self._inner.get_tracer(instrumenting_module_name, *args, **kwargs)
-        return trace.NoOpTracer()
 
 
 def _provider(endpoint: str) -> Any:
