@@ -2,7 +2,9 @@
 
 ModelFailure
 ├── ModelUnavailable   nobody answers, or not in time (worth another try later)
+│   └── BudgetSpent    the tokens of the day are spent (`ports.budget`; says when it resets)
 ├── ModelRefused       the request was refused: key, model name, filter (no use to repeat)
+│   └── JobBudgetSpent what this job may spend is spent (`ports.budget`)
 ├── ContextOverflow    the request does not fit the window
 └── StructureBroken    the answer does not have the asked-for structure
 """
@@ -18,9 +20,29 @@ Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length", "filter"]
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens in and out; `estimated` when the server did not count them."""
+
+    tokens_in: int
+    tokens_out: int
+    estimated: bool
+
+
+NOTHING = Usage(0, 0, estimated=False)
+
+
 class ModelFailure(LibraryError):
+    """`usage` is what the failed attempt cost all the same; None when nobody knows."""
+
     code = "model_failed"
     title = "The language model failed"
+
+    def __init__(
+        self, detail: str | None = None, *, usage: Usage | None = None, **extra: Any
+    ) -> None:
+        super().__init__(detail, **extra)
+        self.usage = usage
 
 
 class ModelUnavailable(ModelFailure, Unavailable):
@@ -55,7 +77,8 @@ class CompletionRequest:
 
     `output_schema` is a flat JSON schema the answer must satisfy (None: free text);
     `task` names what is asked for (a prompt's name), `prompt` is its `name@version#hash`;
-    `deadline` is in seconds for the whole answer.
+    `deadline` is in seconds for the whole answer, waits in line for the model excepted;
+    `seed` is None for another answer each time.
     """
 
     messages: Sequence[Message]
@@ -64,17 +87,8 @@ class CompletionRequest:
     output_schema: Mapping[str, Any] | None = None
     max_output_tokens: int = 512
     temperature: float = 0.2
-    seed: int = 7
+    seed: int | None = 7
     deadline: float = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens in and out; `estimated` when the server did not count them."""
-
-    tokens_in: int
-    tokens_out: int
-    estimated: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
 import json
+import re
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -6,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.adapters.llm.extractive import ExtractiveLLM
+from app.adapters.llm.extractive.coverage import summary_of
 from app.adapters.llm.extractive.opinions import opinions_in
-from app.adapters.llm.extractive.salience import summary_of
 from app.adapters.llm.extractive.subjects import names_in, themes_in
 from app.adapters.llm.extractive.words import word_count
 from app.ports.llm import CompletionRequest, Message, StructureBroken
@@ -52,6 +54,44 @@ async def test_a_summary_is_spread_over_the_whole_text() -> None:
     summary = summary_of(BOOK, words=60, characters=2400)
     thirds = {3 * BOOK.index(sentence) // len(BOOK) for sentence in sentences(summary)}
     assert thirds == {0, 1, 2}
+
+
+@pytest.mark.parametrize("size", [1, 3, 6])
+def test_no_stretch_of_a_text_is_passed_over_or_has_too_much(size: int) -> None:
+    text = " ".join(
+        f"On day {day} the keeper Hale wrote {'a great deal ' * size}of ship number {day}."
+        for day in range(300)
+    )
+    summary = summary_of(text, words=450, characters=20_000)
+    days = [int(word) for word in re.findall(r"On day (\d+)", summary)]
+    fifths = Counter(day // 60 for day in days)
+    assert all(0.1 <= fifths[n] / len(days) <= 0.3 for n in range(5))
+
+
+def test_the_names_of_a_story_are_in_its_summary() -> None:
+    people = ("Martha", "Ishmael", "Dorothea", "Pip")
+    days = [
+        f"The wind over the grey harbour of day {n} was cold and strong. "
+        f"On the quay of day {n} one could see {people[n % 4] if n % 9 == 0 else 'nobody'} alone."
+        for n in range(150)
+    ]
+    text = " ".join(days)
+    summary = summary_of(text, words=120, characters=2_000)
+    assert all(name in summary for name in people)
+
+
+def test_a_piece_of_a_speech_is_marked_as_one() -> None:
+    text = "“The lamp is out. Nobody knows how long it has been. Run for the boat!” said he."
+    summary = summary_of(text, words=8, characters=900)
+    assert summary == "“The lamp is out.” “Run for the boat!”"
+
+
+def test_a_sentence_that_leans_on_another_is_chosen_last() -> None:
+    text = (
+        "She carried the lamp to the harbour in the storm. "
+        "Martha carried the lamp to the harbour in the storm."
+    )
+    assert summary_of(text, words=10, characters=900).startswith("Martha")
 
 
 async def test_the_same_request_has_the_same_answer() -> None:
@@ -134,6 +174,73 @@ def test_themes_are_the_nouns_used_most() -> None:
     assert {"lamp", "sailors"} <= set(themes_in(BOOK, limit=8, characters=60))
 
 
+INTRODUCTION: dict[str, Any] = {
+    "type": "object",
+    "required": ["hook", "blurb", "themes", "characters", "content_warnings"],
+    "properties": {
+        "hook": {"type": "string", "maxLength": 240},
+        "blurb": {"type": "string", "maxLength": 1600},
+        "themes": {"type": "array", "maxItems": 8, "items": {"type": "string"}},
+        "characters": {"type": "array", "maxItems": 12, "items": {"type": "string"}},
+        "content_warnings": {
+            "type": "array",
+            "items": {"type": "string", "enum": ["death", "violence", "war"]},
+        },
+    },
+}
+PARTS = (
+    "1. Martha Hale keeps the lamp of the harbour in a time of war.\n\n"
+    "2. The soldiers of the army march to the battle, and Martha Hale waits.\n\n"
+    "3. In the last storm Martha Hale drowned beside the broken lamp."
+)
+
+
+async def introduced(parts: str) -> dict[str, Any]:
+    asked = f"{fence('parts', parts)}\nPresent it in at most 40 words."
+    answer = await ExtractiveLLM().complete(
+        CompletionRequest(
+            [Message("user", asked)], task="introduce", prompt="i@1", output_schema=INTRODUCTION
+        )
+    )
+    assert answer.parsed
+    return dict(answer.parsed)
+
+
+async def test_an_introduction_does_not_give_the_end_away() -> None:
+    told = await introduced(PARTS)
+    assert "drowned" not in told["blurb"] + told["hook"]
+    assert "Martha Hale" in told["blurb"]
+    assert told["characters"] == ["Martha Hale"]
+
+
+async def test_readers_are_warned_of_what_a_book_is_full_of_and_of_nothing_else() -> None:
+    assert (await introduced(PARTS))["content_warnings"] == ["war"]
+    assert (await introduced("1. A duck swims on the pond."))["content_warnings"] == []
+
+
+async def test_sentences_say_which_part_they_were_taken_from() -> None:
+    items = {
+        "type": "object",
+        "properties": {
+            "text": {"type": "string"},
+            "support": {"type": "array", "items": {"type": "integer", "enum": [1, 2, 3]}},
+        },
+    }
+    schema = {
+        "type": "object",
+        "required": ["sentences"],
+        "properties": {"sentences": {"type": "array", "items": items}},
+    }
+    asked = f"{fence('parts', PARTS)}\nJoin them in at most 60 words."
+    answer = await ExtractiveLLM().complete(
+        CompletionRequest([Message("user", asked)], task="j", prompt="j@1", output_schema=schema)
+    )
+    assert answer.parsed
+    parts = dict(enumerate(PARTS.split("\n\n"), start=1))
+    assert {n for s in answer.parsed["sentences"] for n in s["support"]} == {1, 2, 3}
+    assert all(s["text"] in parts[n] for s in answer.parsed["sentences"] for n in s["support"])
+
+
 def said(review: str, stars: int | None = None) -> set[tuple[str, str]]:
     found = opinions_in(f"1: {review}", stars=stars, aspects=ASPECTS)
     return {(opinion["aspect"], opinion["polarity"]) for opinion in found}
@@ -160,6 +267,37 @@ def test_words_decide_what_a_sentence_says(review: str, opinions: set[tuple[str,
     assert said(review) == opinions
 
 
+@pytest.mark.parametrize(
+    ("review", "opinions"),
+    [
+        ("Great characters, terrible plot.", {("characters", "positive"), ("plot", "negative")}),
+        ("The story could have been interesting.", {("plot", "negative")}),
+        ("I wanted to love the characters.", {("characters", "negative")}),
+        ("The plot is not only clever.", {("plot", "positive")}),
+        ("I couldn't put it down, what a gripping story.", {("plot", "positive")}),
+        ("The love story takes place at sea.", set()),
+        ("The dialogue is too modern.", {("dialogue", "negative")}),
+    ],
+)
+def test_hopes_turns_and_set_phrases_are_understood(
+    review: str, opinions: set[tuple[str, str]]
+) -> None:
+    aspects = ("plot", "characters", "dialogue")
+    found = opinions_in(f"1: {review}", stars=None, aspects=aspects)
+    assert {(opinion["aspect"], opinion["polarity"]) for opinion in found} == opinions
+
+
+def test_mild_praise_in_a_damning_review_is_mixed() -> None:
+    lines = "1: A boring waste of paper.\n2: The setting is good."
+    found = opinions_in(lines, stars=None, aspects=("setting",))
+    assert [opinion["polarity"] for opinion in found] == ["mixed"]
+
+
+def test_a_review_without_a_known_word_is_taken_by_its_stars() -> None:
+    assert said("Die Handlung spielt im Norden.", stars=1) == {("plot", "negative")}
+    assert said("Die Handlung spielt im Norden.") == set()
+
+
 def test_the_stars_decide_where_words_only_exclaim() -> None:
     assert said("What a plot!", stars=5) == {("plot", "positive")}
     assert said("What a plot!", stars=1) == {("plot", "negative")}
@@ -171,16 +309,28 @@ def test_only_aspects_on_the_list_are_named() -> None:
     assert found == []
 
 
-async def test_a_consensus_is_the_facts_as_prose_and_whole() -> None:
+async def test_a_consensus_tells_each_counted_view() -> None:
+    items = {
+        "type": "object",
+        "properties": {
+            "aspect": {"type": "string", "enum": ["overall", "plot", "maps"]},
+            "stance": {"type": "string", "enum": ["positive", "negative", "mixed"]},
+            "text": {"type": "string", "maxLength": 220},
+        },
+    }
     schema = {
         "type": "object",
-        "required": ["consensus"],
-        "properties": {"consensus": {"type": "string", "minLength": 1, "maxLength": 120}},
+        "required": ["sentences"],
+        "properties": {"sentences": {"type": "array", "maxItems": 24, "items": items}},
     }
-    facts = "Readers praise the plot\n" + "Readers blame the pace of it all\n" * 20
+    facts = (
+        "overall (positive): readers like the book\nmaps (negative): some criticise it\n"
+        "wit (mixed): a few are divided over it\nWhat do they say?"
+    )
     asked = CompletionRequest(
         [Message("user", fence("facts", facts))], task="tell", prompt="t@1", output_schema=schema
     )
-    text = json.loads((await ExtractiveLLM().complete(asked)).text)["consensus"]
-    assert text.startswith("Readers praise the plot. Readers blame the pace of it all.")
-    assert text.endswith("all.")
+    assert json.loads((await ExtractiveLLM().complete(asked)).text)["sentences"] == [
+        {"aspect": "overall", "stance": "positive", "text": "Readers like the book."},
+        {"aspect": "maps", "stance": "negative", "text": "Some criticise the maps."},
+    ]

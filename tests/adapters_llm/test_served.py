@@ -1,7 +1,6 @@
 """What the adapters make of servers that misbehave."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,27 +13,22 @@ from app.adapters.llm.detect import ollama_answers
 from app.adapters.llm.http import ServerBusy, retry_after_seconds
 from app.adapters.llm.ollama import OllamaLLM
 from app.adapters.llm.openai import OpenAILLM
+from app.adapters.llm.pieces import usage_of
 from app.ports.llm import (
-    CompletionRequest,
+    NOTHING,
     ContextOverflow,
     Message,
     ModelFailure,
     ModelRefused,
     ModelUnavailable,
     StructureBroken,
+    Usage,
 )
+from tests.adapters_llm.asking import ASK, STORY, STRUCTURED, SUMMARY, drained
 from tests.fakes.model_server import Fault
 from tests.fakes.ollama_server import OllamaServer
 from tests.fakes.openai_server import OpenAIServer
 
-STORY = "Every evening old Martha Hale climbed the stairs and lit the lamp for the ships. " * 5
-SUMMARY: dict[str, Any] = {
-    "type": "object",
-    "required": ["summary"],
-    "properties": {"summary": {"type": "string", "minLength": 1}},
-}
-ASK = CompletionRequest([Message("user", STORY)], task="ask", prompt="ask@1")
-STRUCTURED = replace(ASK, output_schema=SUMMARY)
 FAULTS: list[tuple[Fault, type[ModelFailure]]] = [
     (Fault.TOO_MANY, ServerBusy),
     (Fault.BUSY, ModelUnavailable),
@@ -42,38 +36,10 @@ FAULTS: list[tuple[Fault, type[ModelFailure]]] = [
     (Fault.REDIRECT, ModelRefused),
     (Fault.NONSENSE, ModelUnavailable),
     (Fault.CUT, ModelUnavailable),
-    (Fault.HANG, ModelUnavailable),
+    (Fault.UNFINISHED, ModelUnavailable),
+    (Fault.BROKE_OFF, ModelUnavailable),
+    (Fault.QUEUE_FULL, ModelUnavailable),
 ]
-
-
-@pytest.fixture
-def ollama_server() -> Iterator[OllamaServer]:
-    with OllamaServer() as server:
-        yield server
-
-
-@pytest.fixture
-def openai_server() -> Iterator[OpenAIServer]:
-    with OpenAIServer() as server:
-        yield server
-
-
-@pytest.fixture
-async def ollama(ollama_server: OllamaServer) -> AsyncIterator[OllamaLLM]:
-    model = OllamaLLM(base_url=ollama_server.url, model="llama3", context=4096)
-    yield model
-    await model.aclose()
-
-
-@pytest.fixture
-async def openai(openai_server: OpenAIServer) -> AsyncIterator[OpenAILLM]:
-    model = OpenAILLM(base_url=f"{openai_server.url}/v1/", model="llama3", context=4096)
-    yield model
-    await model.aclose()
-
-
-async def drained(model: OllamaLLM | OpenAILLM, request: CompletionRequest) -> str:
-    return "".join([piece async for piece in await model.stream(request)])
 
 
 @pytest.mark.parametrize(("fault", "failure"), FAULTS)
@@ -82,8 +48,8 @@ async def test_every_way_ollama_fails_has_its_name(
 ) -> None:
     ollama_server.always = fault
     for ask in (
-        ollama.complete(replace(ASK, deadline=0.5)),
-        drained(ollama, replace(ASK, deadline=0.5)),
+        ollama.complete(ASK),
+        drained(ollama, ASK),
     ):
         with pytest.raises(failure):
             await ask
@@ -95,11 +61,80 @@ async def test_every_way_an_openai_server_fails_has_its_name(
 ) -> None:
     openai_server.always = fault
     for ask in (
-        openai.complete(replace(ASK, deadline=0.5)),
-        drained(openai, replace(ASK, deadline=0.5)),
+        openai.complete(ASK),
+        drained(openai, ASK),
     ):
         with pytest.raises(failure):
             await ask
+
+
+async def test_a_full_queue_of_ollama_is_a_busy_server(
+    ollama_server: OllamaServer, ollama: OllamaLLM
+) -> None:
+    ollama_server.always = Fault.QUEUE_FULL
+    with pytest.raises(ServerBusy, match="OLLAMA_MAX_QUEUE"):
+        await ollama.complete(ASK)
+
+
+@pytest.mark.parametrize(
+    ("fault", "cost"),
+    [
+        (Fault.TOO_MANY, NOTHING),
+        (Fault.REFUSED, NOTHING),
+        (Fault.QUEUE_FULL, NOTHING),
+        (Fault.CUT, None),
+        (Fault.BUSY, None),
+    ],
+)
+async def test_a_failure_says_what_it_cost_or_that_nobody_knows(
+    ollama_server: OllamaServer, ollama: OllamaLLM, fault: Fault, cost: Usage | None
+) -> None:
+    ollama_server.always = fault
+    with pytest.raises(ModelFailure) as failed:
+        await ollama.complete(ASK)
+    assert failed.value.usage == cost
+
+
+async def test_a_server_that_is_not_there_costs_nothing() -> None:
+    for model in (
+        OllamaLLM(base_url="http://127.0.0.1:1", model="llama3", context=4096),
+        OpenAILLM(base_url="http://127.0.0.1:1/v1", model="llama3", context=4096),
+    ):
+        with pytest.raises(ModelUnavailable) as failed:
+            await model.complete(ASK)
+        assert failed.value.usage == NOTHING
+        await model.aclose()
+
+
+async def test_a_broken_structure_costs_what_was_written(
+    ollama_server: OllamaServer, ollama: OllamaLLM
+) -> None:
+    ollama_server.always = Fault.BROKEN_JSON
+    with pytest.raises(StructureBroken) as failed:
+        await ollama.complete(STRUCTURED)
+    assert failed.value.usage
+    assert failed.value.usage.tokens_in > 50
+
+
+async def test_the_end_of_a_stream_says_what_it_cost(ollama: OllamaLLM, openai: OpenAILLM) -> None:
+    for model in (ollama, openai):
+        pieces = await model.stream(ASK)
+        assert usage_of(pieces) is None
+        assert [piece async for piece in pieces]
+        usage = usage_of(pieces)
+        assert usage is not None
+        assert usage == (await model.complete(ASK)).usage
+        assert not usage.estimated
+
+
+async def test_without_a_seed_none_is_sent(
+    ollama_server: OllamaServer, ollama: OllamaLLM, openai_server: OpenAIServer, openai: OpenAILLM
+) -> None:
+    unseeded = replace(ASK, seed=None)
+    await ollama.complete(unseeded)
+    await openai.complete(unseeded)
+    assert "seed" not in ollama_server.chats[0].body["options"]
+    assert "seed" not in openai_server.chats[0].body
 
 
 async def test_the_wait_a_server_asks_for_is_kept(

@@ -1,13 +1,16 @@
 import asyncio
+from itertools import pairwise
 
 import pytest
 
 from app.adapters.llm.breaking import BreakingLLM
 from app.adapters.llm.http import ServerBusy
 from app.adapters.llm.limiting import LimitingLLM
+from app.adapters.llm.pacing import Pace, PacingLLM
 from app.adapters.llm.pieces import close
 from app.adapters.llm.repairing import RepairingLLM
 from app.adapters.llm.retrying import RetryingLLM
+from app.ports.budget import BudgetSpent
 from app.ports.llm import (
     CompletionRequest,
     ContextOverflow,
@@ -18,6 +21,7 @@ from app.ports.llm import (
     ModelUnavailable,
     StructureBroken,
 )
+from tests.fakes.clock import Hours
 from tests.fakes.llm import Line, ScriptedLLM
 
 ASK = CompletionRequest([Message("user", "Who lights the lamp?")], task="ask", prompt="ask@1")
@@ -31,21 +35,6 @@ STRUCTURED = CompletionRequest(
         "properties": {"name": {"type": "string", "minLength": 1}},
     },
 )
-
-
-class Hours:
-    """A clock that only moves when somebody sleeps on it."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.slept: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 def retrying(model: LLMProvider, hours: Hours, attempts: int = 4) -> RetryingLLM:
@@ -78,6 +67,44 @@ async def test_the_wait_is_at_least_what_the_server_asked_for() -> None:
     model, hours = ScriptedLLM([ServerBusy(retry_after=7), "Martha."]), Hours()
     await retrying(model, hours).complete(ASK)
     assert hours.slept == [7.5]
+
+
+async def test_a_minute_of_429_costs_no_more_tries_than_it_must() -> None:
+    """Ten questions, one after the other, of somebody who comes again when told to."""
+    hours, asked = Hours(), list[float]()
+
+    def answer(_: CompletionRequest) -> Line:
+        asked.append(hours.now)
+        return ServerBusy(retry_after=7) if hours.now < 60 else "Martha."
+
+    paced = PacingLLM(ScriptedLLM(answer), Pace(), clock=hours, sleep=hours.sleep)
+    model = BreakingLLM(retrying(paced, hours, attempts=3), failures=2, clock=hours)
+    refused = 0
+    for _ in range(10):
+        try:
+            await model.complete(ASK)
+        except ModelUnavailable as failure:
+            refused += 1
+            hours.now += failure.retry_after
+    in_vain = [at for at in asked if at < 60]
+    assert all(later - earlier >= 7 for earlier, later in pairwise(in_vain))
+    assert len(in_vain) <= 60 / 7 + 1
+    assert len(asked) - len(in_vain) == 10 - refused
+
+
+async def test_a_busy_server_that_names_no_time_is_asked_again_in_a_while() -> None:
+    model, hours = ScriptedLLM([ServerBusy(), "Martha."]), Hours()
+    await retrying(model, hours).complete(ASK)
+    assert hours.slept == [0.5]
+
+
+async def test_a_wait_in_line_leaves_the_deadline_as_it_was() -> None:
+    model, hours = ScriptedLLM([ModelUnavailable(), "Martha."]), Hours()
+    pace = Pace(requests=1)
+    paced = PacingLLM(model, pace, clock=hours, sleep=hours.sleep)
+    await retrying(paced, hours).complete(ASK)
+    assert hours.now == 60.0
+    assert [r.deadline for r in model.requests] == [300.0, 299.5]
 
 
 async def test_no_wait_reaches_behind_the_deadline() -> None:
@@ -156,6 +183,18 @@ async def test_only_one_probe_goes_to_a_model_in_doubt() -> None:
     hours.now, fake.delay = 31.0, 0.05
     await asyncio.gather(*(model.complete(ASK) for _ in range(3)), return_exceptions=True)
     assert len(fake.requests) == 2
+
+
+@pytest.mark.parametrize("busy", [ServerBusy(retry_after=20), ServerBusy(), BudgetSpent()])
+async def test_a_busy_server_or_a_spent_budget_does_not_open_the_circuit(
+    busy: ModelFailure,
+) -> None:
+    fake = ScriptedLLM(lambda _: busy)
+    model = BreakingLLM(fake, failures=3, clock=Hours())
+    for _ in range(6):
+        with pytest.raises(type(busy)):
+            await model.complete(ASK)
+    assert len(fake.requests) == 6
 
 
 async def test_refusals_of_a_request_do_not_open_the_circuit() -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from typing_extensions import override
 
+from app.ports.budget import Payer, current_payer
 from app.ports.jobs import JobRun
 from app.shared.errors import Conflict, NotFound, Unavailable
 from app.shared.ids import new_id
@@ -65,6 +66,20 @@ async def test_a_job_of_a_transaction_that_failed_never_was(world: JobWorld) -> 
     await world.runner({"summarise": ledger}).kick()
     assert await world.board.find(written[0]) is None
     assert ledger.books == []
+
+
+async def test_what_a_job_asks_of_a_model_is_paid_by_it_and_its_owner(world: JobWorld) -> None:
+    ann, payers = await world.member(), []
+
+    async def ask(arguments: Mapping[str, Any], run: JobRun) -> None:
+        payers.append(current_payer())
+
+    async with world.begin() as queue:
+        job_id = await queue.enqueue(Summarise("emma"), owner=ann)
+    nobodys = await world.enqueue(Summarise("persuasion"))
+    await world.runner({"summarise": ask}).kick()
+    assert set(payers) == {Payer(job_id, ann), Payer(nobodys, None)}
+    assert current_payer() == Payer()
 
 
 async def test_a_job_is_not_seen_before_its_transaction_commits(world: JobWorld) -> None:

@@ -1,7 +1,7 @@
 """What every language model promises, each wrapped as in production."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
+from app.adapters.llm.budgeting import Budget, Caps
+from app.adapters.llm.caching import CachingLLM
 from app.adapters.llm.extractive import ExtractiveLLM
+from app.adapters.llm.llamacpp.provider import LlamaCppLLM
 from app.adapters.llm.ollama import OllamaLLM
 from app.adapters.llm.openai import OpenAILLM
+from app.adapters.llm.pacing import Pace
 from app.adapters.llm.pieces import close
 from app.adapters.llm.stack import dependable
 from app.adapters.llm.structure import complaints
@@ -24,12 +28,15 @@ from app.ports.llm import (
     ModelUnavailable,
     StructureBroken,
 )
-from app.shared.fencing import fence
 from app.shared.prompt_file import Prompt, read_prompt
+from tests.fakes.budget import InMemoryLedger
+from tests.fakes.clock import FrozenClock
+from tests.fakes.llamacpp import STAND_IN, model_file
 from tests.fakes.llm import AbsentLLM, Line, ScriptedLLM
 from tests.fakes.model_server import Fault, ModelServer
 from tests.fakes.ollama_server import OllamaServer
 from tests.fakes.openai_server import OpenAIServer
+from tests.real_model.weights import small_model
 
 DOMAINS = Path(__file__).parents[2] / "app" / "domains"
 STORY = (
@@ -39,40 +46,18 @@ STORY = (
     "the shore so that the sailors could find the path. In the morning the captain thanked "
     "Martha Hale and stayed to mend the door.\n\n"
 )
-VALUES = {
-    "book": fence("book", "The Lamp, by A. Keeper"),
-    "chapter": fence("chapter", "I"),
-    "part": fence("part", "Chapters 1 to 3"),
-    "passage": fence("passage", STORY),
-    "parts": fence("parts", f"1. {STORY.strip()}\n2. {STORY.strip()}"),
-    "evidence": fence("evidence", "A ship ran upon the rocks below the lighthouse."),
-    "words": "60",
-    "rating": "2",
-    "sentences": fence("sentences", "1: I loved the characters.\n2: The ending is a mess."),
-    "facts": fence("facts", "Most readers praise the characters.\nSome blame the ending."),
-    "voices": fence("voices", "I loved the characters."),
-}
+PROMPTS = {p.name: p for p in map(read_prompt, sorted(DOMAINS.glob("*/prompts/*.md")))}
 CANNED: dict[str, Line] = {
-    "summarise_passage": {"summary": "A keeper lights a lamp."},
-    "merge_summaries": {"summary": "A keeper saves a ship."},
-    "present_book": {
-        "summary": "A keeper saves a ship.",
-        "hook": "A storm tears the door away.",
-        "themes": ["lamp"],
-        "characters": ["Martha Hale"],
-    },
-    "read_review": {"opinions": [{"sentence": 2, "aspect": "ending", "polarity": "negative"}]},
-    "tell_consensus": {"consensus": "Readers praise the characters and blame the ending."},
+    **{name: prompt.example or {} for name, prompt in PROMPTS.items()},
     "talk": "A keeper lights a lamp and saves a ship.",
 }
-PROMPTS = {p.name: p for p in map(read_prompt, sorted(DOMAINS.glob("*/prompts/*.md")))}
 TALK = CompletionRequest(
     [Message("system", "You summarise."), Message("user", STORY)], task="talk", prompt="talk@1"
 )
 
 
 def asked(prompt: Prompt) -> CompletionRequest:
-    system, user = prompt.render(**{name: VALUES[name] for name in prompt.inputs})
+    system, user = prompt.render(**prompt.samples)
     return CompletionRequest(
         [Message("system", system), Message("user", user)],
         task=prompt.name,
@@ -82,13 +67,20 @@ def asked(prompt: Prompt) -> CompletionRequest:
     )
 
 
+def wrapped(model: LLMProvider, *, concurrency: int, attempts: int = 3) -> LLMProvider:
+    """As in production, with limits nobody reaches."""
+    budget = Budget(InMemoryLedger(), Caps(day=10**9), FrozenClock())
+    pace = Pace(requests=10**3, tokens=10**9)
+    return CachingLLM(
+        dependable(model, concurrency=concurrency, attempts=attempts, pace=pace, budget=budget)
+    )
+
+
 class Bench:
     """One kind of model on the test bench: built, spoilt, slowed and watched."""
 
-    fallible = True
-
     def model(self, *, context: int = 8192) -> LLMProvider:
-        return dependable(self.adapter(context), concurrency=2, attempts=2)
+        return wrapped(self.adapter(context), concurrency=2, attempts=2)
 
     def adapter(self, context: int) -> LLMProvider:
         raise NotImplementedError
@@ -113,8 +105,6 @@ class Bench:
 
 
 class ExtractiveBench(Bench):
-    fallible = False
-
     @override
     def adapter(self, context: int) -> LLMProvider:
         return ExtractiveLLM(context=context)
@@ -138,7 +128,7 @@ class ScriptedBench(Bench):
 
     @override
     def absent(self) -> LLMProvider:
-        return dependable(AbsentLLM(), concurrency=1, attempts=2)
+        return wrapped(AbsentLLM(), concurrency=1, attempts=2)
 
     @override
     def break_answers(self, count: int) -> None:
@@ -171,10 +161,10 @@ class ServedBench(Bench):
 
     @override
     def absent(self) -> LLMProvider:
-        return dependable(self.connected("http://127.0.0.1:1", 8192), concurrency=1, attempts=2)
+        return wrapped(self.connected("http://127.0.0.1:1", 8192), concurrency=1, attempts=2)
 
     def connected(self, url: str, context: int) -> LLMProvider:
-        adapter: OllamaLLM | OpenAILLM = self.connect(url, context)
+        adapter: OllamaLLM | OpenAILLM | LlamaCppLLM = self.connect(url, context)
         self.opened.push_async_callback(adapter.aclose)
         return adapter
 
@@ -207,31 +197,88 @@ def to_openai(url: str, context: int) -> OpenAILLM:
     return OpenAILLM(base_url=f"{url}/v1", model="llama3", context=context, api_key="secret")
 
 
+class ChildBench(ServedBench):
+    """The child names a server of ours; without a file there is no child."""
+
+    @override
+    def absent(self) -> LLMProvider:
+        return wrapped(LlamaCppLLM(model="nowhere.gguf", context=8192), concurrency=1)
+
+
+class RealBench(Bench):
+    """The small model of the tests marked real_model."""
+
+    def __init__(self) -> None:
+        self.opened = AsyncExitStack()
+
+    @override
+    def adapter(self, context: int) -> LLMProvider:
+        model = LlamaCppLLM(model=str(small_model()), context=context, threads=1)
+        self.opened.push_async_callback(model.aclose)
+        return model
+
+    @override
+    async def aclose(self) -> None:
+        await self.opened.aclose()
+
+
 @pytest.fixture
-def servers() -> Iterator[dict[str, ServedBench]]:
-    with OllamaServer() as ollama, OpenAIServer(api_key="secret") as openai:
-        yield {"ollama": ServedBench(to_ollama, ollama), "openai": ServedBench(to_openai, openai)}
+def servers(tmp_path: Path) -> Iterator[dict[str, ServedBench]]:
+    def to_child(url: str, context: int) -> LlamaCppLLM:
+        path = model_file(tmp_path, url=url)
+        return LlamaCppLLM(model=str(path), context=context, engine=STAND_IN)
+
+    with (
+        OllamaServer() as ollama,
+        OpenAIServer(api_key="secret") as openai,
+        OpenAIServer() as llamacpp,
+    ):
+        yield {
+            "ollama": ServedBench(to_ollama, ollama),
+            "openai": ServedBench(to_openai, openai),
+            "llamacpp": ChildBench(to_child, llamacpp),
+        }
 
 
-@pytest.fixture(params=["scripted", "extractive", "ollama", "openai"])
-async def bench(
-    request: pytest.FixtureRequest, servers: dict[str, ServedBench]
-) -> AsyncIterator[Bench]:
+async def bench_named(name: str, servers: dict[str, ServedBench]) -> AsyncGenerator[Bench, None]:
     kinds: dict[str, Bench] = {
         "scripted": ScriptedBench(),
         "extractive": ExtractiveBench(),
+        "real": RealBench(),
         **servers,
     }
-    bench = kinds[request.param]
-    yield bench
-    await bench.aclose()
+    yield kinds[name]
+    await kinds[name].aclose()
 
 
-@pytest.fixture
-def fallible(bench: Bench) -> Bench:
-    if not bench.fallible:
-        pytest.skip("it has no server to lose")
-    return bench
+REAL = pytest.param("real", marks=pytest.mark.real_model)
+
+
+@pytest.fixture(params=["scripted", "extractive", "ollama", "openai", "llamacpp", REAL])
+async def bench(
+    request: pytest.FixtureRequest, servers: dict[str, ServedBench]
+) -> AsyncIterator[Bench]:
+    async for bench in bench_named(request.param, servers):
+        yield bench
+
+
+@pytest.fixture(params=["scripted", "extractive", "ollama", "openai", "llamacpp"])
+async def steady(
+    request: pytest.FixtureRequest, servers: dict[str, ServedBench]
+) -> AsyncIterator[Bench]:
+    """Those that give the same answer twice. A real model does not, not even to a fixed seed:
+    what it has read already is counted in other steps."""
+    async for bench in bench_named(request.param, servers):
+        yield bench
+
+
+@pytest.fixture(params=["scripted", "ollama", "openai", "llamacpp"])
+async def fallible(
+    request: pytest.FixtureRequest, servers: dict[str, ServedBench]
+) -> AsyncIterator[Bench]:
+    """Those that have a server to lose."""
+    async for bench in bench_named(request.param, servers):
+        yield bench
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
@@ -270,8 +317,8 @@ async def test_a_model_answers_every_prompt_in_its_structure(bench: Bench, name:
     assert list(complaints(answer.parsed, prompt.output_schema or {})) == []
 
 
-async def test_the_pieces_of_a_stream_join_to_the_text(bench: Bench) -> None:
-    model = bench.model()
+async def test_the_pieces_of_a_stream_join_to_the_text(steady: Bench) -> None:
+    model = steady.model()
     pieces = [piece async for piece in await model.stream(TALK)]
     assert len(pieces) > 1
     assert "".join(pieces) == (await model.complete(TALK)).text
@@ -332,14 +379,14 @@ async def test_a_deadline_ends_the_wait(fallible: Bench) -> None:
 
 
 async def test_closing_a_stream_frees_its_place(bench: Bench) -> None:
-    model = dependable(bench.adapter(8192), concurrency=1)
+    model = wrapped(bench.adapter(8192), concurrency=1)
     pieces = await model.stream(TALK)
     assert await anext(pieces)
     await close(pieces)
     assert (await model.complete(TALK)).text
 
 
-@pytest.mark.parametrize("kind", ["ollama", "openai"])
+@pytest.mark.parametrize("kind", ["ollama", "openai", "llamacpp"])
 async def test_closing_a_stream_hangs_up(servers: dict[str, ServedBench], kind: str) -> None:
     bench = servers[kind]
     bench.server.piece_delay = 0.2

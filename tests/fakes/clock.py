@@ -1,5 +1,6 @@
-"""A clock that moves when it is told to."""
+"""Clocks that move when they are told to."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 from typing_extensions import override
@@ -17,3 +18,19 @@ class FrozenClock(Clock):
 
     def advance(self, by: timedelta) -> None:
         self._now += by
+
+
+class Hours:
+    """Seconds that only pass when somebody sleeps them."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        await asyncio.sleep(0)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from typing_extensions import override
 
+from app.ports.budget import Payer, paid_by
 from app.ports.jobs import (
     Backlog,
     Handler,
@@ -155,7 +156,9 @@ class InlineRunner(JobRunner):
         stored.report = replace(started, status="running", attempts=started.attempts + 1)
         try:
             handler = self._handlers[stored.job.kind]
-            self._done(stored, await handler(stored.job.arguments, InlineRun(stored)))
+            with paid_by(Payer(started.id, started.owner_id)):
+                result = await handler(stored.job.arguments, InlineRun(stored))
+            self._done(stored, result)
         except NotFound:
             self._done(stored, {"skipped": True})
         except Unavailable as error:

@@ -23,6 +23,7 @@ from app.adapters.llm.extractive import ExtractiveLLM
 from app.adapters.llm.structure import AnswerBroken
 from app.ports.llm import CompletionRequest, Message, ModelFailure
 
+_QUEUE_FULL = "server busy, please try again.  maximum pending requests exceeded"
 _REASONS = {200: "OK", 307: "Temporary Redirect", 400: "Bad Request", 404: "Not Found"}
 
 
@@ -39,6 +40,11 @@ class Fault(StrEnum):
     ONE_WORD = "one_word"
     LOOP = "loop"
     NONSENSE = "nonsense"
+    DRIP = "drip"
+    SLOW_HEADERS = "slow_headers"
+    UNFINISHED = "unfinished"
+    BROKE_OFF = "broke_off"
+    QUEUE_FULL = "queue_full"
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,8 @@ class Reply:
 class ModelServer(ABC):
     """`url` is where it answers. `calls` holds every request, `hung_up` the ids of those whose
     client went away before the answer was sent; `log` gets a line per answer, after it was
-    sent. `delay` is seconds per answer, `piece_delay` seconds per streamed piece."""
+    sent. `delay` is seconds per answer, `piece_delay` seconds per streamed piece, `byte_delay`
+    seconds per byte of what drips."""
 
     chat_path: str
 
@@ -86,6 +93,7 @@ class ModelServer(ABC):
         self.piece_delay = piece_delay
         self.faults = deque(faults)
         self.always: Fault | None = None
+        self.byte_delay = 0.1
         self.characters_per_token = characters_per_token
         self.calls: list[Call] = []
         self.hung_up: list[str] = []
@@ -180,7 +188,9 @@ class ModelServer(ABC):
         if call.path == self.chat_path:
             await asyncio.sleep(3600 if fault == Fault.HANG else self.delay)
         reply = _refusal(fault) or await self.respond(call, fault)
-        await _send(writer, reply, self.piece_delay)
+        slow_head = self.byte_delay if fault == Fault.SLOW_HEADERS else 0.0
+        slow_body = self.byte_delay if fault in (Fault.SLOW_HEADERS, Fault.DRIP) else 0.0
+        await _send(writer, reply, self.piece_delay, slow_head, slow_body)
 
     def _next_fault(self) -> Fault | None:
         return self.faults.popleft() if self.faults else self.always
@@ -231,6 +241,8 @@ def _refusal(fault: Fault | None) -> Reply | None:
             return Reply(429, ['{"error": "slow down"}'], {"Retry-After": "7"})
         case Fault.BUSY:
             return Reply(503, ['{"error": "server busy, please try again."}'])
+        case Fault.QUEUE_FULL:
+            return Reply(503, [json.dumps({"error": _QUEUE_FULL})])
         case Fault.REFUSED:
             return Reply(401, ['{"error": "unauthorized"}'])
         case Fault.REDIRECT:
@@ -267,23 +279,35 @@ async def _unless_hung_up(reader: asyncio.StreamReader, work: Coroutine[Any, Any
         await asyncio.gather(working, gone, return_exceptions=True)
 
 
-async def _send(writer: asyncio.StreamWriter, reply: Reply, piece_delay: float) -> None:
+async def _send(
+    writer: asyncio.StreamWriter,
+    reply: Reply,
+    piece_delay: float,
+    slow_head: float,
+    slow_body: float,
+) -> None:
     streamed = len(reply.pieces) > 1
     framing = "Transfer-Encoding: chunked" if streamed else f"Content-Length: {_size(reply)}"
     fields = {"Content-Type": reply.content_type, "Connection": "close", **reply.headers}
     head = [f"HTTP/1.1 {reply.status} {_REASONS.get(reply.status, 'Error')}", framing]
     head += [f"{name}: {value}" for name, value in fields.items()]
-    writer.write(("\r\n".join(head) + "\r\n\r\n").encode())
+    await _put(writer, ("\r\n".join(head) + "\r\n\r\n").encode(), slow_head)
     async for piece in _paced(reply, piece_delay if streamed else 0.0):
         raw = piece.encode()
-        writer.write(b"%x\r\n%b\r\n" % (len(raw), raw) if streamed else raw)
-        await writer.drain()
+        await _put(writer, b"%x\r\n%b\r\n" % (len(raw), raw) if streamed else raw, slow_body)
     if reply.cut:
         writer.transport.abort()
         return
     if streamed:
         writer.write(b"0\r\n\r\n")
     await writer.drain()
+
+
+async def _put(writer: asyncio.StreamWriter, raw: bytes, byte_delay: float) -> None:
+    for part in [raw[i : i + 1] for i in range(len(raw))] if byte_delay else [raw]:
+        writer.write(part)
+        await writer.drain()
+        await asyncio.sleep(byte_delay)
 
 
 async def _paced(reply: Reply, delay: float) -> AsyncIterator[str]:

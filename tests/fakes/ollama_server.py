@@ -3,8 +3,9 @@
     python -m tests.fakes.ollama_server --port N --log FILE [--delay S] [--fault NAME …]
 
 Like the real one it cuts a prompt beyond `num_ctx` without a word, unless the request says
-`truncate: false`; `generation` chooses between the servers that ignore that and fill the
-window ("old", up to 0.12.5) and those that obey it and otherwise keep half ("new").
+`truncate: false`; `generation` chooses between the servers that ignore that and drop the oldest
+messages, then fill the window with what is left ("old", up to 0.12.5), and those that obey it
+and otherwise keep half ("new"). `cuts` counts the prompts that were cut.
 """
 
 import json
@@ -17,6 +18,7 @@ from tests.fakes.model_server import Call, Fault, ModelServer, Reply, as_script,
 
 _WHEN = "2026-01-01T00:00:00.0Z"
 _DEFAULT_WINDOW = 4096
+_BROKE_OFF = "an error was encountered while running the model: CUDA error"
 
 
 class OllamaServer(ModelServer):
@@ -34,6 +36,7 @@ class OllamaServer(ModelServer):
         self.models = models
         self.generation = generation
         self.counts = counts
+        self.cuts = 0
 
     @override
     async def respond(self, call: Call, fault: Fault | None) -> Reply:
@@ -41,7 +44,7 @@ class OllamaServer(ModelServer):
             case "/":
                 return Reply(200, ["Ollama is running"], content_type="text/plain")
             case "/api/version":
-                return _json(200, {"version": "0.33.0"})
+                return _json(200, {"version": "0.12.5" if self.generation == "old" else "0.33.0"})
             case "/api/tags":
                 return _json(200, {"models": [_listed(name) for name in self.models]})
             case "/api/show" | "/api/chat" if not self._has(call.body.get("model", "")):
@@ -60,15 +63,34 @@ class OllamaServer(ModelServer):
         options = body.get("options", {})
         window = options.get("num_ctx", _DEFAULT_WINDOW)
         messages = body["messages"]
-        counted = sum(self.tokens(m["content"]) for m in messages)
+        counted = self._size(messages)
         if counted > window:
             if self.generation == "new" and body.get("truncate") is False:
                 return _too_long(counted, window)
-            counted = window if self.generation == "old" else window // 2 + 2
-            messages = [_cut(messages, round(counted * self.characters_per_token))]
+            self.cuts += 1
+            messages, counted = self._cut(messages, window)
         schema = body["format"] if isinstance(body.get("format"), dict) else None
         text = spoilt(await self.answer_text(messages, schema, 512), fault)
         return self._reply(body, text, counted, options.get("num_predict", -1), fault)
+
+    def _cut(
+        self, messages: Sequence[dict[str, str]], window: int
+    ) -> tuple[Sequence[dict[str, str]], int]:
+        """What is left of a prompt that does not fit, and its tokens."""
+        kept = list(messages)
+        while self.generation == "old" and self._size(kept) > window:
+            oldest = next((m for m in kept[:-1] if m["role"] != "system"), None)
+            if oldest is None:
+                break
+            kept.remove(oldest)
+        if self._size(kept) <= window:
+            return kept, self._size(kept)
+        size = window if self.generation == "old" else window // 2 + 2
+        last = kept[-1]["content"][-round(size * self.characters_per_token) :]
+        return [{"role": "user", "content": last}], size
+
+    def _size(self, messages: Sequence[dict[str, str]]) -> int:
+        return sum(self.tokens(m["content"]) for m in messages)
 
     def _reply(
         self, body: dict[str, Any], text: str, counted: int, limit: int, fault: Fault | None
@@ -81,10 +103,17 @@ class OllamaServer(ModelServer):
             last |= {"prompt_eval_count": counted, "eval_count": self.tokens(text)}
         cut = fault == Fault.CUT
         if not body.get("stream", True):
+            if fault == Fault.BROKE_OFF:
+                return _json(500, {"error": _BROKE_OFF})
             whole = json.dumps(_said(body["model"], text) | last)
+            if fault == Fault.UNFINISHED:
+                return Reply(200, [whole[: len(whole) // 2]])
             return Reply(200, in_pieces(whole, 64) if cut else [whole], cut=cut)
         lines = [_said(body["model"], piece) | {"done": False} for piece in in_pieces(text)]
-        lines.append(_said(body["model"], "") | last)
+        if fault == Fault.BROKE_OFF:
+            lines.append({"error": _BROKE_OFF})
+        elif fault != Fault.UNFINISHED:
+            lines.append(_said(body["model"], "") | last)
         pieces = [json.dumps(line) + "\n" for line in lines]
         return Reply(200, pieces, content_type="application/x-ndjson", cut=cut)
 
@@ -122,11 +151,6 @@ def _too_long(counted: int, window: int) -> Reply:
         "n_ctx": window,
     }
     return _json(400, {"error": json.dumps({"error": error})})
-
-
-def _cut(messages: Sequence[dict[str, str]], characters: int) -> dict[str, str]:
-    """What is left of a prompt: its end."""
-    return {"role": "user", "content": messages[-1]["content"][-characters:]}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from typing_extensions import override
 
 from tests.fakes.model_server import Call, Fault, ModelServer, Reply, as_script, in_pieces, spoilt
 
+_MODEL = {"id": "llama3", "object": "model", "created": 1_767_225_600, "owned_by": "library"}
+_ENVELOPE = {"id": "chatcmpl-1", "created": 1_767_225_600, "model": "llama3"}
 _SCHEMA_IN_WORDS = "JSON schema:\n"
 
 
@@ -38,7 +40,7 @@ class OpenAIServer(ModelServer):
             return _error(401, "Incorrect API key provided")
         match call.path:
             case "/v1/models":
-                return Reply(200, [json.dumps({"data": [{"id": "llama3"}], "object": "list"})])
+                return Reply(200, [json.dumps({"data": [_MODEL], "object": "list"})])
             case "/v1/chat/completions":
                 return await self._chat(call.body, fault)
             case _:
@@ -61,13 +63,24 @@ class OpenAIServer(ModelServer):
             text, reason = text[: round((limit - 1) * self.characters_per_token)], "length"
         cut = fault == Fault.CUT
         if body.get("stream"):
-            return Reply(200, _events(text, reason), content_type="text/event-stream", cut=cut)
+            events = _events(text, reason, _usage(body, counted, self.tokens(text)))
+            if fault in (Fault.UNFINISHED, Fault.BROKE_OFF):
+                events = events[: len(events) // 2]
+            if fault == Fault.BROKE_OFF:
+                events.append(f"data: {json.dumps({'error': {'message': 'CUDA error'}})}\n\n")
+            return Reply(200, events, content_type="text/event-stream", cut=cut)
+        if fault == Fault.BROKE_OFF:
+            return _error(500, "CUDA error")
         whole = json.dumps(
             {
                 "choices": [{"index": 0, "finish_reason": reason, "message": _said(text)}],
-                "usage": {"prompt_tokens": counted, "completion_tokens": self.tokens(text)},
+                "usage": _counted(counted, self.tokens(text)),
+                **_ENVELOPE,
+                "object": "chat.completion",
             }
         )
+        if fault == Fault.UNFINISHED:
+            return Reply(200, [whole[: len(whole) // 2]])
         return Reply(200, in_pieces(whole, 64) if cut else [whole], cut=cut)
 
 
@@ -75,10 +88,25 @@ def _said(text: str) -> dict[str, str]:
     return {"role": "assistant", "content": text}
 
 
-def _events(text: str, reason: str) -> list[str]:
+def _counted(read: int, written: int) -> dict[str, int]:
+    return {
+        "prompt_tokens": read,
+        "completion_tokens": written,
+        "total_tokens": read + written,
+    }
+
+
+def _usage(body: dict[str, Any], read: int, written: int) -> list[dict[str, Any]]:
+    """What ends a stream for whoever asked for it."""
+    wanted = body.get("stream_options", {}).get("include_usage")
+    return [{"choices": [], "usage": _counted(read, written)}] if wanted else []
+
+
+def _events(text: str, reason: str, last: Sequence[dict[str, Any]]) -> list[str]:
     deltas: list[dict[str, Any]] = [{"delta": {"content": piece}} for piece in in_pieces(text)]
     deltas.append({"delta": {}, "finish_reason": reason})
-    lines = [json.dumps({"choices": [delta]}) for delta in deltas]
+    parts = [*({"choices": [{"index": 0, **delta}]} for delta in deltas), *last]
+    lines = [json.dumps(_ENVELOPE | {"object": "chat.completion.chunk"} | part) for part in parts]
     return [": hello\n\n", *(f"data: {line}\n\n" for line in lines), "data: [DONE]\n\n"]
 
 

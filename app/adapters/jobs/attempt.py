@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from app.adapters.jobs.claims import Claims
 from app.adapters.jobs.outcome import MAX_STARTS, Claim, Done, Failed, Later, Outcome, Pace
+from app.ports.budget import Payer, paid_by
 from app.ports.jobs import Farewell, Handler, JobRun
 from app.shared.errors import LibraryError, NotFound, Unavailable
 from app.shared.trace import traced
@@ -52,7 +53,8 @@ class Attempts:
         cancelled, nothing is settled: whoever cancels puts the job back."""
         run = ClaimedRun(self._claims, claim)
         try:
-            with traced(**_ids(claim)), _spanned(claim) as span:
+            payer = Payer(claim.report_id, claim.owner_id)
+            with traced(**_ids(claim)), paid_by(payer), _spanned(claim) as span:
                 outcome = await self._outcome(claim, run)
                 _describe(span, outcome)
                 if isinstance(outcome, Failed):

@@ -161,6 +161,7 @@ def _claim(row: _Row, worker_id: int) -> Claim:
         report_id=UUID(str(row["report_id"])),
         strikes=row["strikes"],
         done=row["done"],
+        owner_id=UUID(str(row["owner_id"])) if row["owner_id"] else None,
     )
 
 

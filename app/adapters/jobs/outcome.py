@@ -28,6 +28,7 @@ class Claim:
     report_id: UUID
     strikes: int
     done: int
+    owner_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,9 @@ CLAIM = text(
       INSERT INTO job_reports (id, queue_id, kind, strikes, created_at)
       SELECT :report_id, id, task_name, 1, now() FROM claimed
       ON CONFLICT (queue_id) DO UPDATE SET strikes = job_reports.strikes + 1
-      RETURNING id, strikes, done)
+      RETURNING id, strikes, done, owner_id)
     SELECT claimed.id AS queue_id, task_name, args, attempts, report.id AS report_id, strikes,
-           done
+           done, owner_id
     FROM claimed CROSS JOIN report
     """
 ).columns(args=JSONB)

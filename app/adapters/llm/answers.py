@@ -2,6 +2,7 @@
 
 from app.adapters.llm.structure import AnswerBroken, parse_answer
 from app.ports.llm import (
+    NOTHING,
     Completion,
     CompletionRequest,
     ContextOverflow,
@@ -17,7 +18,8 @@ def refuse_overflow(request: CompletionRequest, *, expected: int, window: int) -
     if expected + request.max_output_tokens > window:
         raise ContextOverflow(
             f"About {expected} tokens and {request.max_output_tokens} for the answer do not fit "
-            f"the window of {window}."
+            f"the window of {window}.",
+            usage=NOTHING,
         )
 
 
@@ -28,8 +30,12 @@ def completion(
     if request.output_schema is None:
         return Completion(text, reason, usage, card.reference)
     if reason == "filter":
-        raise ModelRefused("The model's server filtered the answer.")
-    if reason == "length":
-        raise AnswerBroken("it is longer than allowed and was cut off", answer=text)
-    parsed = parse_answer(text, request.output_schema)
+        raise ModelRefused("The model's server filtered the answer.", usage=usage)
+    try:
+        if reason == "length":
+            raise AnswerBroken("it is longer than allowed and was cut off", answer=text)
+        parsed = parse_answer(text, request.output_schema)
+    except AnswerBroken as broken:
+        broken.usage = usage
+        raise
     return Completion(text, "stop", usage, card.reference, parsed)

@@ -7,7 +7,10 @@ from contextlib import contextmanager
 
 from typing_extensions import override
 
+from app.adapters.llm.http import ServerBusy
+from app.ports.budget import BudgetSpent
 from app.ports.llm import (
+    NOTHING,
     Completion,
     CompletionRequest,
     LLMProvider,
@@ -19,7 +22,11 @@ from app.ports.llm import (
 
 class BreakingLLM(LLMProvider):
     """After `failures` ModelUnavailable in a row, refuses at once for `pause` seconds; then
-    one request goes through as a probe, and its outcome closes or re-opens the circuit."""
+    one request goes through as a probe, and its outcome closes or re-opens the circuit.
+
+    A server that says it is busy is no reason to open it: it is alive and knows better than
+    any fixed pause when to come again. Nor is a spent budget, which says nothing of the model.
+    """
 
     def __init__(
         self,
@@ -64,6 +71,8 @@ class BreakingLLM(LLMProvider):
             self._probing = True
         try:
             yield
+        except (ServerBusy, BudgetSpent):
+            raise
         except ModelUnavailable:
             self._count_failure()
             raise
@@ -82,6 +91,7 @@ class BreakingLLM(LLMProvider):
             raise ModelUnavailable(
                 "The language model has failed repeatedly and is given a pause.",
                 retry_after=max(1, math.ceil(wait)),
+                usage=NOTHING,
             )
 
     def _count_failure(self) -> None:

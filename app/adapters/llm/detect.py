@@ -1,6 +1,8 @@
-"""Is there an Ollama at this address?"""
+"""Is there an Ollama at this address, and how old is it?"""
 
 import asyncio
+import re
+from typing import Any
 
 import httpx
 
@@ -13,8 +15,19 @@ async def ollama_answers(base_url: str, *, timeout: float = 1.0) -> list[str] | 
     within `timeout` seconds."""
     try:
         with translated(base_url):
-            async with asyncio.timeout(timeout), httpx.AsyncClient(**client_options()) as client:
-                answer = await client.get(f"{base_url.rstrip('/')}/api/tags")
-                return [model["name"] for model in answer.json()["models"]]
+            listed = await _got(base_url, "/api/tags", timeout)
+            return [model["name"] for model in listed["models"]]
     except ModelFailure:
         return None
+
+
+async def ollama_version(base_url: str, *, timeout: float = 5.0) -> tuple[int, ...]:
+    """Its version as numbers, (0, 33, 0); empty where it does not say. Raises ModelFailure."""
+    with translated(base_url):
+        answer = await _got(base_url, "/api/version", timeout)
+        return tuple(map(int, re.findall(r"\d+", str(answer.get("version", "")))[:3]))
+
+
+async def _got(base_url: str, path: str, timeout: float) -> Any:
+    async with asyncio.timeout(timeout), httpx.AsyncClient(**client_options()) as client:
+        return (await client.get(f"{base_url.rstrip('/')}{path}")).json()

@@ -9,7 +9,14 @@ from typing import Any
 
 import httpx
 
-from app.ports.llm import ContextOverflow, ModelFailure, ModelRefused, ModelUnavailable
+from app.ports.llm import (
+    NOTHING,
+    ContextOverflow,
+    ModelFailure,
+    ModelRefused,
+    ModelUnavailable,
+    Usage,
+)
 
 _LONGEST_WAIT = 3600
 _TOO_LONG = re.compile(
@@ -23,7 +30,21 @@ Explain = Callable[[int, str], ModelFailure | None]
 
 
 class ServerBusy(ModelUnavailable):
-    """ModelUnavailable, and the server itself said how long to wait."""
+    """ModelUnavailable, said by the server itself: it is there and has too much to do.
+
+    `asked` is how long it wants to be left alone, in seconds; 0 where it did not say.
+    """
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        retry_after: int = 0,
+        usage: Usage | None = NOTHING,
+        **extra: Any,
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after or 5, usage=usage, **extra)
+        self.asked = retry_after
 
 
 def client_options(explain: Explain | None = None) -> dict[str, Any]:
@@ -50,16 +71,27 @@ def failure_of(response: httpx.Response) -> ModelFailure:
     """The refusal in the port's terms. A body is quoted only where it cannot hold a key."""
     status, body = response.status_code, response.text
     if status in (400, 413, 422, 500) and (status == 413 or _TOO_LONG.search(body)):
-        return ContextOverflow("The text does not fit the model's window, says its server.")
+        detail = "The text does not fit the model's window, says its server."
+        return ContextOverflow(detail, usage=NOTHING)
     if status in (408, 425, 429) or status >= 500:
-        wait = retry_after_seconds(response.headers.get("retry-after"))
-        detail = f"The model's server answers {status}; try again later."
-        return ModelUnavailable(detail) if wait is None else ServerBusy(detail, retry_after=wait)
-    if status in (401, 403):
-        return ModelRefused(f"The model's server answers {status}: check LLM_API_KEY.")
+        return _away(status, retry_after_seconds(response.headers.get("retry-after")))
+    return ModelRefused(_refusal(response), usage=NOTHING)
+
+
+def _away(status: int, wait: int | None) -> ModelUnavailable:
+    detail = f"The model's server answers {status}; try again later."
+    if status == 429 or wait is not None:
+        return ServerBusy(detail, retry_after=wait or 0)
+    # It may have written half an answer before it broke: nobody knows what that cost.
+    return ModelUnavailable(detail)
+
+
+def _refusal(response: httpx.Response) -> str:
+    if response.status_code in (401, 403):
+        return f"The model's server answers {response.status_code}: check LLM_API_KEY."
     if response.is_redirect:
-        return ModelRefused("The model's address only redirects; set LLM_BASE_URL to its target.")
-    return ModelRefused(f"The model's server answers {status}: {body[:200]}")
+        return "The model's address only redirects; set LLM_BASE_URL to its target."
+    return f"The model's server answers {response.status_code}: {response.text[:200]}"
 
 
 def retry_after_seconds(header: str | None) -> int | None:
@@ -84,6 +116,9 @@ def translated(address: str) -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise ModelUnavailable("The model did not answer in time.") from error
+    except (httpx.ConnectError, httpx.ConnectTimeout, ConnectionError) as error:
+        detail = f"No model's server answers at {address}."
+        raise ModelUnavailable(detail, usage=NOTHING) from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
         raise ModelUnavailable(f"No model's server answers at {address}.") from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:

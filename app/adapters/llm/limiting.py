@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 
 from typing_extensions import override
 
 from app.adapters.llm.pieces import close, opened
+from app.adapters.llm.waits import in_line
 from app.ports.llm import Completion, CompletionRequest, LLMProvider, ModelCard
 
 
@@ -24,7 +26,7 @@ class LimitingLLM(LLMProvider):
 
     @override
     async def complete(self, request: CompletionRequest) -> Completion:
-        async with self._places:
+        async with self._place():
             return await self._inner.complete(request)
 
     @override
@@ -35,8 +37,17 @@ class LimitingLLM(LLMProvider):
     async def check(self) -> None:
         await self._inner.check()
 
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        with in_line():
+            await self._places.acquire()
+        try:
+            yield
+        finally:
+            self._places.release()
+
     async def _held(self, request: CompletionRequest) -> AsyncGenerator[str, None]:
-        async with self._places:
+        async with self._place():
             pieces = await self._inner.stream(request)
             try:
                 async for piece in pieces:

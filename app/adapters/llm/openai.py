@@ -11,11 +11,13 @@ from typing_extensions import override
 
 from app.adapters.llm.answers import completion, refuse_overflow
 from app.adapters.llm.http import client_options, translated
-from app.adapters.llm.pieces import opened, until
+from app.adapters.llm.pieces import Meter, opened, until
 from app.adapters.llm.tokens import TokenEstimate, estimate_tokens
 from app.ports.llm import (
+    NOTHING,
     Completion,
     CompletionRequest,
+    ContextOverflow,
     FinishReason,
     LLMProvider,
     Message,
@@ -80,15 +82,15 @@ class OpenAILLM(LLMProvider):
             choice = answer["choices"][0]
             text: str = choice["message"].get("content") or ""
             reason = _REASONS.get(choice.get("finish_reason") or "stop", "stop")
-            usage = self._usage(request, text, answer.get("usage") or {})
+            usage = self._usage(request, answer.get("usage") or {}, estimate_tokens(text))
         return completion(request, text=text, reason=reason, usage=usage, card=self._card)
 
     @override
     async def stream(self, request: CompletionRequest) -> AsyncIterator[str]:
         self._fitting(request)
-        way = self._way
+        way, meter = self._way, Meter()
         try:
-            return await opened(self._pieces(request, way))
+            return await opened(self._pieces(request, way, meter), meter)
         except FormatRefused:
             self._step_down(way)
             return await self.stream(request)
@@ -131,39 +133,52 @@ class OpenAILLM(LLMProvider):
             "messages": [{"role": m.role, "content": m.content} for m in _messages(request, way)],
             "max_tokens": request.max_output_tokens,
             "temperature": request.temperature,
-            "seed": request.seed,
+            **({} if request.seed is None else {"seed": request.seed}),
             "stream": stream,
+            **({"stream_options": {"include_usage": True}} if stream else {}),
             **_response_format(request, way),
         }
 
-    async def _pieces(self, request: CompletionRequest, way: Way) -> AsyncGenerator[str, None]:
+    async def _pieces(
+        self, request: CompletionRequest, way: Way, meter: Meter
+    ) -> AsyncGenerator[str, None]:
         limit = min(request.deadline, self._timeout)
         with translated(self._address):
-            async with aclosing(until(limit, self._parts(request, way))) as pieces:
+            async with aclosing(until(limit, self._parts(request, way, meter))) as pieces:
                 async for piece in pieces:
                     yield piece
 
-    async def _parts(self, request: CompletionRequest, way: Way) -> AsyncGenerator[str, None]:
-        body = self._body(request, way, stream=True)
+    async def _parts(
+        self, request: CompletionRequest, way: Way, meter: Meter
+    ) -> AsyncGenerator[str, None]:
+        body, said = self._body(request, way, stream=True), 0
+        counts: Mapping[str, Any] = {}
         async with self._client.stream("POST", "chat/completions", json=body) as response:
             async for line in response.aiter_lines():
                 data = line.removeprefix("data:").strip()
                 if not line.startswith("data:") or not data:
                     continue
                 if data == "[DONE]":
+                    meter.usage = self._usage(request, counts, said)
                     return
-                if piece := _delta(json.loads(data)):
+                part = json.loads(data)
+                counts = part.get("usage") or counts
+                if piece := _delta(part):
+                    said += estimate_tokens(piece)
                     yield piece
         raise ModelUnavailable("The connection to the model broke off.")
 
-    def _usage(self, request: CompletionRequest, text: str, counts: Mapping[str, Any]) -> Usage:
+    def _usage(self, request: CompletionRequest, counts: Mapping[str, Any], said: int) -> Usage:
+        """What it cost; raises ContextOverflow when the server's counts betray a cut."""
         counted = int(counts.get("prompt_tokens") or 0)
         written = int(counts.get("completion_tokens") or 0)
-        self._estimate.learn(request.messages, counted)
-        if counted and written:
-            return Usage(counted, written, estimated=False)
-        expected = self._estimate.of(request.messages)
-        return Usage(counted or expected, written or estimate_tokens(text), estimated=True)
+        usage = self._estimate.usage(
+            _messages(request, self._way), counted=counted, written=written, said=said
+        )
+        if counted + written >= self._card.context:
+            detail = "Text and answer fill the model's window: some of it may be cut."
+            raise ContextOverflow(detail, usage=usage)
+        return usage
 
 
 def _messages(request: CompletionRequest, way: Way) -> list[Message]:
@@ -187,7 +202,8 @@ def _response_format(request: CompletionRequest, way: Way) -> dict[str, Any]:
 
 def _explained(status: int, body: str) -> ModelFailure | None:
     if status in (400, 422, 500) and ("response_format" in body or "json_schema" in body):
-        return FormatRefused("The model's server refuses every way to ask for a structure.")
+        detail = "The model's server refuses every way to ask for a structure."
+        return FormatRefused(detail, usage=NOTHING)
     return None
 
 

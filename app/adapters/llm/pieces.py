@@ -3,16 +3,29 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass
 
 from typing_extensions import override
+
+from app.ports.llm import Usage
+
+
+@dataclass(slots=True)
+class Meter:
+    """What a stream cost, once its end has come."""
+
+    usage: Usage | None = None
 
 
 class OpenPieces(AsyncIterator[str]):
     """Pieces of an answer, the first of which has arrived; closing it closes the source."""
 
-    def __init__(self, first: str | None, rest: AsyncGenerator[str, None]) -> None:
+    def __init__(
+        self, first: str | None, rest: AsyncGenerator[str, None], meter: Meter | None = None
+    ) -> None:
         self._first = first
         self._rest = rest
+        self.meter = meter or Meter()
 
     @override
     async def __anext__(self) -> str:
@@ -26,15 +39,20 @@ class OpenPieces(AsyncIterator[str]):
         await self._rest.aclose()
 
 
-async def opened(source: AsyncGenerator[str, None]) -> OpenPieces:
+async def opened(source: AsyncGenerator[str, None], meter: Meter | None = None) -> OpenPieces:
     """Wait for the first piece, so that what fails early fails here."""
-    return OpenPieces(await anext(source, None), source)
+    return OpenPieces(await anext(source, None), source, meter)
 
 
 async def close(pieces: AsyncIterator[str]) -> None:
     """Stop the generation behind the pieces."""
     if isinstance(pieces, OpenPieces | AsyncGenerator):
         await pieces.aclose()
+
+
+def usage_of(pieces: AsyncIterator[str]) -> Usage | None:
+    """What the answer cost; None before its end, and where nobody counts."""
+    return pieces.meter.usage if isinstance(pieces, OpenPieces) else None
 
 
 async def until(deadline: float, source: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:

@@ -10,6 +10,8 @@ from typing import TypeVar
 from typing_extensions import override
 
 from app.adapters.llm.http import ServerBusy
+from app.adapters.llm.waits import waits_counted
+from app.ports.budget import BudgetSpent
 from app.ports.llm import Completion, CompletionRequest, LLMProvider, ModelCard, ModelUnavailable
 
 Answer = TypeVar("Answer")
@@ -17,7 +19,7 @@ Answer = TypeVar("Answer")
 
 class RetryingLLM(LLMProvider):
     """At most `attempts` tries when the model is unavailable, all within the request's one
-    deadline; never after a first streamed piece, and never on other failures.
+    deadline; never after a first streamed piece, when a budget is spent, or on other failures.
 
     Waits are random up to `first_wait` seconds, doubling, at least what the server asked
     for; when that reaches behind the deadline, the failure is passed on at once.
@@ -62,18 +64,23 @@ class RetryingLLM(LLMProvider):
     async def _tried(
         self, ask: Callable[[CompletionRequest], Awaitable[Answer]], request: CompletionRequest
     ) -> Answer:
-        ends = self._clock() + request.deadline
-        for attempt in range(1, self._attempts):
-            try:
-                return await ask(replace(request, deadline=ends - self._clock()))
-            except ModelUnavailable as failure:
-                wait = self._wait(attempt, failure)
-                if self._clock() + wait >= ends:
+        began = self._clock()
+        with waits_counted() as waits:
+            for attempt in range(1, self._attempts + 1):
+                left = request.deadline - (self._clock() - began - waits.seconds)
+                try:
+                    return await ask(replace(request, deadline=left))
+                except BudgetSpent:
                     raise
-            await self._sleep(wait)
-        return await ask(replace(request, deadline=ends - self._clock()))
+                except ModelUnavailable as failure:
+                    wait = self._wait(attempt, failure)
+                    left = request.deadline - (self._clock() - began - waits.seconds)
+                    if attempt == self._attempts or wait >= left:
+                        raise
+                await self._sleep(wait)
+        raise AssertionError("at least one attempt is made")
 
     def _wait(self, attempt: int, failure: ModelUnavailable) -> float:
         most = min(self._first_wait * 2.0 ** (attempt - 1), self._longest_wait)
-        asked = failure.retry_after if isinstance(failure, ServerBusy) else 0
+        asked = failure.asked if isinstance(failure, ServerBusy) else 0
         return asked + self._jitter() * most
