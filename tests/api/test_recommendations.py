@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import httpx
 
+from app.bootstrap.library import Library
 from tests.api.conftest import PASSWORD, Headers, Shelve, SignIn
 from tests.library import api_of, client_of, opened_library, settings_for_tests
 
@@ -89,11 +90,13 @@ async def test_preferences_put_at_the_same_time_do_not_fail(
     assert len((await api.get("/users/me/preferences", headers=reader)).json()["genres"]) == 1
 
 
-async def test_an_empty_library_recommends_nothing(api: httpx.AsyncClient, sign_in: SignIn) -> None:
+async def test_an_empty_library_recommends_nothing(
+    api: httpx.AsyncClient, sign_in: SignIn, library: Library
+) -> None:
     answer = await api.get("/recommendations", headers=await sign_in("ada"))
     assert answer.status_code == 200
     assert answer.json()["items"] == []
-    assert answer.json()["model"]["name"] == "tfidf"
+    assert answer.json()["model"]["name"] == library.adapters.new_recommender().name
     assert answer.json()["recommendation_id"]
 
 
@@ -102,7 +105,7 @@ async def test_who_said_and_did_nothing_gets_popular_books(
 ) -> None:
     reader, other = await sign_in("ada"), await sign_in("grace")
     await shelve("One")
-    read = await shelve("Two")
+    read = await shelve("Two", copies=2)
     await api.post(f"/books/{read['id']}/borrow", headers=other)
     items = (await recommended(api, reader))["items"]
     assert [item["book"]["title"] for item in items] == ["Two", "One"]
@@ -344,6 +347,61 @@ async def test_odd_books_and_odd_tastes_break_nothing(
         assert similar.status_code == 200
 
 
+async def test_a_book_somebody_looked_at_is_learnt_from(
+    api: httpx.AsyncClient, sign_in: SignIn, shelve: Shelve
+) -> None:
+    reader, other = await sign_in("ada"), await sign_in("grace")
+    looked_at = [await shelve(f"Book {n}", genre="Fantasy") for n in range(3)]
+    await shelve("Emma", genre="Romance")
+    for book in looked_at:
+        for _ in range(2):
+            assert (await api.get(f"/books/{book['id']}", headers=reader)).status_code == 200
+    assert (await api.get(f"/books/{uuid4()}", headers=reader)).status_code == 404
+    answer = await recommended(api, reader)
+    assert [kinds(item)[0] for item in answer["items"]] == ["you_like_genre"] * 3 + ["popular"]
+    assert {k for item in (await recommended(api, other))["items"] for k in kinds(item)} == {
+        "popular"
+    }
+
+
+async def test_history_is_forgotten_on_request(
+    api: httpx.AsyncClient, sign_in: SignIn, shelve: Shelve
+) -> None:
+    reader = await sign_in("ada")
+    over, open_ = [await shelve(title, genre="Fantasy") for title in ("One", "Two")]
+    refused, alike = [await shelve(title, genre="Fantasy") for title in ("Three", "Four")]
+    await prefer(api, reader, authors=[taste("Somebody")])
+    for book, *deeds in ((over, "borrow", "return"), (open_, "borrow")):
+        for deed in deeds:
+            await api.post(f"/books/{book['id']}/{deed}", headers=reader)
+    before = await recommended(api, reader)
+    await react(api, reader, before["recommendation_id"], refused["id"], "dismiss")
+    assert (await api.delete("/users/me/history", headers=reader)).status_code == 204
+    after = await recommended(api, reader)
+    assert set(shown(after)) == {book["id"] for book in (over, refused, alike)}
+    assert {kind for item in after["items"] for kind in kinds(item)} == {"popular"}
+    known = (await api.get("/users/me/preferences", headers=reader)).json()
+    assert (known["learned"], known["authors"]) == (NOTHING, [taste("Somebody")])
+    gone = await react(api, reader, before["recommendation_id"], alike["id"], "like")
+    assert gone.status_code == 404
+    loans = (await api.get("/users/me/loans", headers=reader)).json()["items"]
+    assert [loan["book_id"] for loan in loans] == [open_["id"]]
+    assert (await api.delete("/users/me/history", headers=reader)).status_code == 204
+
+
+async def test_a_lent_out_book_is_shown_behind_those_one_can_have(
+    api: httpx.AsyncClient, sign_in: SignIn, shelve: Shelve
+) -> None:
+    reader, other = await sign_in("ada"), await sign_in("grace")
+    await prefer(api, reader, genres=[taste("Fantasy")])
+    books = [await shelve(f"Book {n}", genre="Fantasy") for n in range(3)]
+    first = shown(await recommended(api, reader))[0]
+    await api.post(f"/books/{first}/borrow", headers=other)
+    answer = await recommended(api, reader)
+    assert shown(answer)[-1] == first
+    assert len(shown(answer)) == len(books)
+
+
 async def test_nobody_is_advised_without_signing_in(api: httpx.AsyncClient) -> None:
     asked = [
         await api.get("/recommendations"),
@@ -351,6 +409,7 @@ async def test_nobody_is_advised_without_signing_in(api: httpx.AsyncClient) -> N
         await api.get("/users/me/preferences"),
         await api.put("/users/me/preferences", json={}),
         await api.post(f"/recommendations/{uuid4()}/feedback", json={}),
+        await api.delete("/users/me/history"),
     ]
     assert {answer.status_code for answer in asked} == {401}
 

@@ -12,16 +12,27 @@ from app.adapters.postgres.recommendations import SqlRecommendationsWork
 from app.domains.accounts.model import User
 from app.domains.catalog.errors import BookNotFound
 from app.domains.recommendations.errors import ShowingNotFound
-from app.domains.recommendations.model import Deed, DeedKind, Feedback, Preferences, Showing, Tastes
-from app.domains.recommendations.ports import RecommendationsWork
+from app.domains.recommendations.jobs import FitRecommender
+from app.domains.recommendations.model import (
+    Deed,
+    DeedKind,
+    Feedback,
+    Past,
+    Preferences,
+    Showing,
+    StoredModel,
+    Tastes,
+)
+from app.domains.recommendations.ports import Extent, RecommendationsWork
 from app.ports.recommender import Item
 from app.shared.errors import NotAuthenticated
 from app.shared.ids import new_id
 from tests.contracts.shelves import SqlShelf, opened_shelf
 from tests.fakes.clock import FrozenClock
-from tests.fakes.recommendations import InMemoryRecommendations
+from tests.fakes.recommendations import KEPT, InMemoryRecommendations
 
 NOW = FrozenClock().now()
+MANY = 1000
 
 
 class SqlReadingRoom:
@@ -43,16 +54,20 @@ class SqlReadingRoom:
         *,
         genres: Sequence[str] = (),
         tags: Sequence[str] = (),
+        language: str | None = None,
+        added_at: datetime = NOW,
     ) -> UUID:
         book_id = await self._shelf.add_book()
         await self._shelf.rows(
-            "UPDATE books SET title = :title, author = :author, genres = :genres, tags = :tags "
-            "WHERE id = :id RETURNING id",
+            "UPDATE books SET title = :title, author = :author, genres = :genres, tags = :tags,"
+            " language = :language, created_at = :at WHERE id = :id RETURNING id",
             id=book_id,
             title=title,
             author=author,
             genres=list(genres),
             tags=list(tags),
+            language=language,
+            at=added_at,
         )
         return book_id
 
@@ -77,31 +92,45 @@ class SqlReadingRoom:
         )
 
     async def borrow(
-        self, reader: User, book_id: UUID, at: datetime, *, renewed: bool = False
+        self,
+        reader: User,
+        book_id: UUID,
+        at: datetime,
+        *,
+        renewed: bool = False,
+        kept: timedelta | None = KEPT,
     ) -> None:
-        """A loan that is given back at once."""
+        """A loan, given back after so long; still open without."""
         await self._shelf.rows(
             "INSERT INTO loans (id, book_id, user_id, copy_number, borrowed_at, due_at,"
-            " returned_at, renewals) VALUES (:id, :book, :user, 1, :at, :at, :at, :renewals)"
+            " returned_at, renewals) VALUES (:id, :book, :user, 1, :at, :at, :back, :renewals)"
             " RETURNING id",
             id=new_id(),
             book=book_id,
             user=reader.id,
             at=at,
+            back=None if kept is None else at + kept,
             renewals=int(renewed),
         )
 
     async def rate(self, reader: User, book_id: UUID, stars: int, at: datetime) -> None:
         await self._shelf.rows(
             "INSERT INTO reviews (id, book_id, user_id, rating, text, created_at, updated_at,"
-            " revision, read_revision, read_degraded)"
-            " VALUES (:id, :book, :user, :stars, 'So it was.', :at, :at, 1, 0, false) RETURNING id",
+            " revision, read_revision, read_degraded, words_key)"
+            " VALUES (:id, :book, :user, :stars, 'So it was.', :at, :at, 1, 0, false, '')"
+            " RETURNING id",
             id=new_id(),
             book=book_id,
             user=reader.id,
             stars=stars,
             at=at,
         )
+
+    async def lenders_of(self, book_id: UUID) -> list[object]:
+        rows = await self._shelf.rows(
+            "SELECT user_id FROM loans WHERE book_id = :id ORDER BY borrowed_at", id=book_id
+        )
+        return [row[0] for row in rows]
 
 
 Room = SqlReadingRoom | InMemoryRecommendations
@@ -157,6 +186,7 @@ async def test_a_showing_is_found_by_its_reader_only(room: Room) -> None:
         found = await work.showings.find(showing.id, reader.id)
         assert found
         assert (found.book_ids, found.model, found.shown_at) == ([book], "overlap", NOW)
+        assert found.propensity_of(book) == 0.95
         assert await work.showings.find(showing.id, other.id) is None
         assert await work.showings.find(new_id(), reader.id) is None
 
@@ -226,11 +256,13 @@ async def test_nothing_is_left_of_who_goes(room: Room) -> None:
     await room.borrow(reader, book, NOW)
     showing = await show(room, reader, book)
     await tell(room, showing, book, "dismiss", NOW)
+    await view(room, reader, book, NOW)
     await room.erase_reader(reader)
     async with room.begin() as work:
         assert await work.preferences.of(reader.id) is None
         assert await work.showings.find(showing.id, reader.id) is None
-        assert await work.reading.deeds_of(reader.id) == []
+        assert await work.reading.deeds_of(reader.id, MANY) == []
+        assert await work.reading.past_of(reader.id) == Past()
 
 
 async def test_items_say_what_a_book_says_of_itself(room: Room) -> None:
@@ -292,6 +324,249 @@ async def test_the_revision_changes_with_whatever_items_would_say(room: Room) ->
     assert len(set(seen)) == len(seen)
 
 
+async def test_the_same_feedback_twice_is_one_at_its_latest_time(room: Room) -> None:
+    reader, book = await room.add_reader(), await room.add_book()
+    showing = await show(room, reader, book)
+    for hour, action in enumerate(("like", "dismiss", "like")):
+        await tell(room, showing, book, action, later(hour))
+    assert {(deed.kind, deed.at) for deed in await deeds_of(room, reader)} == {
+        (DeedKind.LIKED, later(2)),
+        (DeedKind.DISMISSED, later(1)),
+    }
+
+
+async def test_how_a_loan_ended_is_told_with_it(room: Room) -> None:
+    reader, quick, long = await room.add_reader(), await room.add_book(), await room.add_book()
+    await room.borrow(reader, quick, NOW, kept=timedelta(hours=1))
+    await room.borrow(reader, long, NOW, kept=timedelta(days=9))
+    told = {(deed.kind, deed.book_id) for deed in await deeds_of(room, reader)}
+    assert told >= {(DeedKind.RETURNED_EARLY, quick), (DeedKind.FINISHED, long)}
+    assert len(told) == 4
+
+
+async def test_a_book_is_viewed_once_a_day(room: Room) -> None:
+    reader, book = await room.add_reader(), await room.add_book()
+    for hour in (0, 1, 2, 24):
+        await view(room, reader, book, later(hour))
+    assert await deeds_of(room, reader) == [Deed(DeedKind.VIEWED, book, later(24))]
+    async with room.begin() as work:
+        await work.reading.forget_views(later(25))
+    assert await deeds_of(room, reader) == []
+
+
+async def test_a_view_of_what_is_gone_or_by_who_is_gone_is_none(room: Room) -> None:
+    reader, gone, book = await room.add_reader(), await room.add_reader(), await room.add_book()
+    await view(room, reader, new_id(), NOW)
+    await room.erase_reader(gone)
+    await view(room, gone, book, NOW)
+    assert await deeds_of(room, reader) == await deeds_of(room, gone) == []
+
+
+async def test_the_latest_deeds_are_told_where_there_are_too_many(room: Room) -> None:
+    reader = await room.add_reader()
+    books = [await room.add_book() for _ in range(4)]
+    for hour, book in enumerate(books):
+        await room.borrow(reader, book, later(hour))
+        await view(room, reader, book, later(hour))
+        await room.rate(reader, book, 5, later(hour))
+    async with room.begin() as work:
+        deeds = await work.reading.deeds_of(reader.id, 2)
+    assert len(deeds) == 6
+    assert {deed.book_id for deed in deeds} == set(books[2:])
+
+
+async def test_the_past_is_all_that_was_had_or_dismissed(room: Room) -> None:
+    reader, other = await room.add_reader(), await room.add_reader()
+    had, open_, refused, liked = [await room.add_book() for _ in range(4)]
+    for hour in range(2):
+        await room.borrow(reader, had, later(hour))
+    await room.borrow(reader, open_, NOW, kept=None)
+    await room.borrow(other, liked, NOW)
+    showing = await show(room, reader, refused, liked)
+    await tell(room, showing, refused, "dismiss", NOW)
+    await tell(room, showing, liked, "like", NOW)
+    async with room.begin() as work:
+        past = await work.reading.past_of(reader.id)
+    assert past == Past(frozenset([had, open_]), frozenset([refused]))
+
+
+async def test_forgotten_history_is_gone_and_open_loans_stay(room: Room) -> None:
+    reader, other = await room.add_reader(), await room.add_reader()
+    over, open_ = await room.add_book(), await room.add_book()
+    await put(room, reader, TASTES)
+    for each in (reader, other):
+        await room.borrow(each, over, NOW)
+        await room.rate(each, over, 5, NOW)
+        await view(room, each, over, NOW)
+        await tell(room, await show(room, each, over), over, "dismiss", NOW)
+    await room.borrow(reader, open_, NOW, kept=None)
+    showing = await show(room, reader, over)
+    before = await revision(room)
+    async with room.begin() as work:
+        await work.reading.forget_history(reader.id, later(1))
+    assert await deeds_of(room, reader) == []
+    assert set(await room.lenders_of(over)) == {None, other.id}
+    async with room.begin() as work:
+        assert await work.reading.past_of(reader.id) == Past(frozenset([open_]))
+        assert await work.showings.find(showing.id, reader.id) is None
+    assert await said_by(room, reader) == TASTES
+    assert len(await deeds_of(room, other)) == 4
+    assert await revision(room) != before
+    await view(room, reader, over, later(2))
+    assert [deed.kind for deed in await deeds_of(room, reader)] == [DeedKind.VIEWED]
+
+
+async def test_history_is_forgotten_again_and_for_nobody_who_is_gone(room: Room) -> None:
+    reader, book = await room.add_reader(), await room.add_book()
+    for hour in (1, 3):
+        await view(room, reader, book, later(hour - 1))
+        async with room.begin() as work:
+            await work.reading.forget_history(reader.id, later(hour))
+        assert await deeds_of(room, reader) == []
+    await room.erase_reader(reader)
+    with pytest.raises(NotAuthenticated):
+        async with room.begin() as work:
+            await work.reading.forget_history(reader.id, NOW)
+
+
+async def test_showings_without_feedback_are_swept_when_they_are_old(room: Room) -> None:
+    reader, book = await room.add_reader(), await room.add_book()
+    old = [await show(room, reader, book, at=NOW) for _ in range(3)]
+    told, young = (
+        await show(room, reader, book, at=NOW),
+        await show(room, reader, book, at=later(5)),
+    )
+    await tell(room, told, book, "click", NOW)
+    swept = []
+    for _ in range(3):
+        async with room.begin() as work:
+            swept.append(await work.showings.sweep(later(1), 2))
+    assert swept == [2, 1, 0]
+    async with room.begin() as work:
+        left = [s.id for s in (*old, told, young) if await work.showings.find(s.id, reader.id)]
+    assert left == [told.id, young.id]
+
+
+async def test_books_and_readers_are_read_page_by_page(room: Room) -> None:
+    books = sorted([await room.add_book() for _ in range(5)])
+    readers = sorted([(await room.add_reader()).id for _ in range(5)])
+    async with room.begin() as work:
+        pages = [
+            await work.reading.items(after, 2) for after in (None, books[1], books[3], books[4])
+        ]
+        assert [[item.id for item in page] for page in pages] == [
+            books[:2],
+            books[2:4],
+            books[4:],
+            [],
+        ]
+        assert list(await work.reading.readers(None, 2)) == readers[:2]
+        assert list(await work.reading.readers(readers[1], 9)) == readers[2:]
+
+
+async def test_counting_stops_where_it_is_told_to(room: Room) -> None:
+    reader = await room.add_reader()
+    for _ in range(3):
+        await room.borrow(reader, await room.add_book(), NOW)
+    async with room.begin() as work:
+        assert await work.reading.extent(2) == Extent(2, 2, 1)
+        assert await work.reading.extent(MANY) == Extent(3, 3, 1)
+
+
+async def test_copies_that_are_out_are_not_free(room: Room) -> None:
+    reader = await room.add_reader()
+    there, out, back = [await room.add_book() for _ in range(3)]
+    await room.borrow(reader, out, NOW, kept=None)
+    await room.borrow(reader, back, NOW)
+    async with room.begin() as work:
+        free = await work.reading.free_copies([there, out, back, new_id()])
+    assert free == {there: 1, out: 0, back: 1}
+
+
+async def test_the_most_borrowed_books_come_first_then_the_newest(room: Room) -> None:
+    reader = await room.add_reader()
+    old, new, liked, loved = [await room.add_book(added_at=later(hour)) for hour in range(4)]
+    for hour, book in enumerate((loved, loved, liked)):
+        await room.borrow(reader, book, later(hour))
+    async with room.begin() as work:
+        assert [item.id for item in await work.reading.popular(9)] == [loved, liked, new, old]
+        assert [item.id for item in await work.reading.popular(3)] == [loved, liked, new]
+        assert [item.popularity for item in await work.reading.popular(3)] == [2, 1, 0]
+
+
+async def test_arrivals_are_the_newest_books_since_a_moment(room: Room) -> None:
+    _, second, third = [await room.add_book(added_at=later(hour)) for hour in range(3)]
+    async with room.begin() as work:
+        assert [item.id for item in await work.reading.arrived(later(1), 9)] == [third, second]
+        assert [item.id for item in await work.reading.arrived(NOW, 1)] == [third]
+
+
+async def test_books_asked_for_by_name_are_described(room: Room) -> None:
+    book = await room.add_book("Dune", "Frank Herbert", genres=["SF"], language="en")
+    await room.summarise(book, "A desert planet.")
+    async with room.begin() as work:
+        found = await work.reading.items_among([book, new_id()])
+        assert found == {book: Item(book, "Dune", "Frank Herbert", ("SF",), language="en")}
+        assert await work.reading.items_among([]) == {}
+
+
+async def test_a_model_serves_from_its_publication_on(room: Room) -> None:
+    waiting = await announce(room, NOW)
+    first, second = [await announce(room, NOW, published=later(hour)) for hour in (1, 2)]
+    await announce(room, NOW, name="another", published=later(3))
+    async with room.begin() as work:
+        newest = await work.models.published("overlap", 5)
+        assert [model.id for model in newest] == [second, first]
+        assert (newest[0].size, newest[0].sha256, newest[0].seconds) == (5, "abc", 1.5)
+        found = await work.models.find(waiting)
+        assert found
+        found.publish(later(4), size=1, sha256="x", books=1, seconds=1.0)
+    async with room.begin() as work:
+        assert [model.id for model in await work.models.published("overlap", 1)] == [waiting]
+        assert await work.models.find(new_id()) is None
+
+
+async def test_useless_models_are_those_long_superseded_or_never_finished(room: Room) -> None:
+    abandoned = await announce(room, NOW, name="another")
+    recent = await announce(room, later(20))
+    hours = [await announce(room, NOW, published=later(hour)) for hour in range(1, 6)]
+    async with room.begin() as work:
+        useless = await work.models.useless(
+            "overlap", kept=2, superseded_before=later(3), announced_before=later(10)
+        )
+        assert {model.id for model in useless} == {abandoned, *hours[:2]}
+        for model in useless:
+            await work.models.remove(model.id)
+    async with room.begin() as work:
+        assert await work.models.find(abandoned) is None
+        assert await work.models.find(recent)
+        assert len(await work.models.published("overlap", 9)) == 3
+
+
+async def test_a_fit_is_asked_for_once_while_it_is_pending(room: Room) -> None:
+    asked = []
+    for _ in range(2):
+        async with room.begin() as work:
+            asked.append(await work.jobs.enqueue(FitRecommender()))
+    assert asked[0] == asked[1]
+
+
+async def announce(
+    room: Room, at: datetime, *, name: str = "overlap", published: datetime | None = None
+) -> UUID:
+    model = StoredModel.announced(new_id(), name, "1", at)
+    if published:
+        model.publish(published, size=5, sha256="abc", books=3, seconds=1.5)
+    async with room.begin() as work:
+        await work.models.add(model)
+    return model.id
+
+
+async def view(room: Room, reader: User, book: UUID, at: datetime) -> None:
+    async with room.begin() as work:
+        await work.reading.note_view(reader.id, book, at)
+
+
 def later(hours: int) -> datetime:
     return NOW + timedelta(hours=hours)
 
@@ -308,14 +583,15 @@ async def said_by(room: Room, reader: User) -> Tastes:
     return preferences.tastes
 
 
-async def show(room: Room, reader: User, *books: UUID) -> Showing:
+async def show(room: Room, reader: User, *books: UUID, at: datetime = NOW) -> Showing:
     showing = Showing(
         id=new_id(),
         user_id=reader.id,
         model="overlap",
         model_version="1",
         book_ids=list(books),
-        shown_at=NOW,
+        propensities=[0.95] * len(books),
+        shown_at=at,
     )
     async with room.begin() as work:
         await work.showings.add(showing)
@@ -332,18 +608,22 @@ async def tell(room: Room, showing: Showing, book: UUID, action: str, at: dateti
                 book_id=book,
                 action=action,
                 at=at,
+                propensity=0.95,
             )
         )
 
 
 async def deeds_of(room: Room, reader: User) -> Sequence[Deed]:
     async with room.begin() as work:
-        return await work.reading.deeds_of(reader.id)
+        deeds = await work.reading.deeds_of(reader.id, MANY)
+        together = await work.reading.deeds_of_all([reader.id])
+    assert set(together.get(reader.id, ())) == set(deeds)
+    return deeds
 
 
 async def items(room: Room) -> Sequence[Item]:
     async with room.begin() as work:
-        return await work.reading.items()
+        return await work.reading.items(None, MANY)
 
 
 async def revision(room: Room) -> str:

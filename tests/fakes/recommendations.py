@@ -1,11 +1,13 @@
 """The recommendations room without a database."""
 
 import asyncio
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
+from datetime import date, datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from typing_extensions import override
@@ -15,8 +17,19 @@ from app.domains.catalog.errors import BookNotFound
 from app.domains.catalog.model import Book, BookView, Content, Ingestion, SummaryState
 from app.domains.catalog.service import ShelvingService
 from app.domains.recommendations.errors import ShowingNotFound
-from app.domains.recommendations.model import Deed, DeedKind, Feedback, Preferences, Showing
+from app.domains.recommendations.model import (
+    Deed,
+    DeedKind,
+    Feedback,
+    Past,
+    Preferences,
+    Showing,
+    StoredModel,
+    deeds_of_loan,
+)
 from app.domains.recommendations.ports import (
+    Extent,
+    ModelRepository,
     PreferencesRepository,
     ReadingRepository,
     RecommendationsWork,
@@ -26,9 +39,33 @@ from app.ports.recommender import Item
 from app.shared.errors import NotAuthenticated
 from app.shared.ids import new_id
 from tests.fakes.clock import FrozenClock
+from tests.fakes.jobs import InMemoryJobBoard, InMemoryJobQueue
 from tests.fakes.lending import a_reader
 
 _DEED_OF = {"click": DeedKind.CLICKED, "like": DeedKind.LIKED, "dismiss": DeedKind.DISMISSED}
+# Neither so soon that it says something, nor so late.
+KEPT = timedelta(days=4)
+
+
+@dataclass(frozen=True)
+class Lent:
+    """A loan of the lending room; `user_id` is None once the reader's name is off it."""
+
+    user_id: UUID | None
+    book_id: UUID
+    borrowed_at: datetime
+    returned_at: datetime | None
+    renewals: int
+    id: UUID = field(default_factory=new_id)
+
+    @property
+    def deeds(self) -> list[Deed]:
+        return deeds_of_loan(
+            self.book_id,
+            borrowed_at=self.borrowed_at,
+            returned_at=self.returned_at,
+            renewals=self.renewals,
+        )
 
 
 @dataclass
@@ -37,31 +74,38 @@ class ReadingShelf:
 
     readers: set[UUID] = field(default_factory=set)
     books: dict[UUID, Item] = field(default_factory=dict)
-    deeds: list[tuple[UUID, Deed]] = field(default_factory=list)
+    added_at: dict[UUID, datetime] = field(default_factory=dict)
+    loans: list[Lent] = field(default_factory=list)
+    ratings: list[tuple[UUID | None, Deed]] = field(default_factory=list)
+    views: dict[tuple[UUID, UUID, date], datetime] = field(default_factory=dict)
+    forgotten: dict[UUID, datetime] = field(default_factory=dict)
     preferences: dict[UUID, Preferences] = field(default_factory=dict)
     showings: dict[UUID, Showing] = field(default_factory=dict)
     feedback: list[Feedback] = field(default_factory=list)
+    models: dict[UUID, StoredModel] = field(default_factory=dict)
+
+    def free_copies(self, book_id: UUID) -> int:
+        """There is one of each."""
+        loans = [loan for loan in self.loans if loan.book_id == book_id]
+        return 1 - sum(loan.returned_at is None for loan in loans)
 
     def copy(self) -> "ReadingShelf":
-        return ReadingShelf(
-            set(self.readers),
-            dict(self.books),
-            list(self.deeds),
-            {each.user_id: replace(each) for each in self.preferences.values()},
-            dict(self.showings),
-            list(self.feedback),
-        )
-
-    def lent(self) -> list[tuple[UUID, UUID]]:
-        return [(user, deed.book_id) for user, deed in self.deeds if deed.kind == "borrowed"]
+        copied: dict[str, Any] = {
+            each.name: copy(getattr(self, each.name)) for each in fields(self)
+        }
+        for name in ("preferences", "models"):
+            copied[name] = {key: replace(value) for key, value in copied[name].items()}
+        return ReadingShelf(**copied)
 
 
 class InMemoryRecommendations:
-    """The shelf, and the turn of whoever works on it: one after the other."""
+    """The shelf, and the turn of whoever works on it: one after the other. `board` shows the
+    jobs that were written."""
 
     def __init__(self) -> None:
         self.shelf = ReadingShelf()
         self.turn = asyncio.Lock()
+        self.board = InMemoryJobBoard()
 
     def begin(self) -> RecommendationsWork:
         return InMemoryRecommendationsWork(self)
@@ -78,10 +122,13 @@ class InMemoryRecommendations:
         *,
         genres: Sequence[str] = (),
         tags: Sequence[str] = (),
+        language: str | None = None,
+        added_at: datetime | None = None,
     ) -> UUID:
         book_id = new_id()
-        item = Item(book_id, title, author, tuple(genres), tuple(tags))
+        item = Item(book_id, title, author, tuple(genres), tuple(tags), language)
         self.shelf.books[book_id] = item
+        self.shelf.added_at[book_id] = added_at or FrozenClock().now()
         return book_id
 
     async def retitle(self, book_id: UUID, title: str) -> None:
@@ -91,30 +138,43 @@ class InMemoryRecommendations:
         self.shelf.books[book_id] = replace(self.shelf.books[book_id], text=summary)
 
     async def remove_book(self, book_id: UUID) -> None:
-        del self.shelf.books[book_id]
-        self.shelf.deeds = [each for each in self.shelf.deeds if each[1].book_id != book_id]
-        self.shelf.feedback = [each for each in self.shelf.feedback if each.book_id != book_id]
+        shelf = self.shelf
+        del shelf.books[book_id]
+        shelf.loans = [each for each in shelf.loans if each.book_id != book_id]
+        shelf.ratings = [each for each in shelf.ratings if each[1].book_id != book_id]
+        shelf.feedback = [each for each in shelf.feedback if each.book_id != book_id]
+        shelf.views = {key: at for key, at in shelf.views.items() if key[1] != book_id}
 
     async def borrow(
-        self, reader: User, book_id: UUID, at: datetime, *, renewed: bool = False
+        self,
+        reader: User,
+        book_id: UUID,
+        at: datetime,
+        *,
+        renewed: bool = False,
+        kept: timedelta | None = KEPT,
     ) -> None:
-        """A loan that is given back at once."""
-        kinds = [DeedKind.BORROWED, DeedKind.RENEWED][: 1 + renewed]
-        self.shelf.deeds += [(reader.id, Deed(kind, book_id, at)) for kind in kinds]
+        """A loan, given back after so long; still open without."""
+        back = None if kept is None else at + kept
+        self.shelf.loans.append(Lent(reader.id, book_id, at, back, int(renewed)))
 
     async def rate(self, reader: User, book_id: UUID, stars: int, at: datetime) -> None:
-        self.shelf.deeds.append((reader.id, Deed(DeedKind.RATED, book_id, at, stars)))
+        self.shelf.ratings.append((reader.id, Deed(DeedKind.RATED, book_id, at, stars)))
+
+    async def lenders_of(self, book_id: UUID) -> list[UUID | None]:
+        return [loan.user_id for loan in self.shelf.loans if loan.book_id == book_id]
 
     async def erase_reader(self, reader: User) -> None:
         shelf = self.shelf
         shelf.readers.discard(reader.id)
         shelf.preferences.pop(reader.id, None)
+        shelf.forgotten.pop(reader.id, None)
         shelf.showings = {i: s for i, s in shelf.showings.items() if s.user_id != reader.id}
         shelf.feedback = [each for each in shelf.feedback if each.user_id != reader.id]
+        shelf.views = {key: at for key, at in shelf.views.items() if key[0] != reader.id}
         # A loan stays and counts as one reader, but nobody knows whose it was.
-        shelf.deeds = [
-            (new_id() if user == reader.id else user, deed) for user, deed in shelf.deeds
-        ]
+        shelf.loans = [_nameless(loan, reader.id) for loan in shelf.loans]
+        shelf.ratings = [(None if u == reader.id else u, deed) for u, deed in shelf.ratings]
 
 
 class InMemoryRecommendationsWork(RecommendationsWork):
@@ -130,6 +190,8 @@ class InMemoryRecommendationsWork(RecommendationsWork):
         self.preferences = InMemoryPreferences(self._shelf)
         self.showings = InMemoryShowings(self._shelf)
         self.reading = InMemoryReading(self._shelf)
+        self.models = InMemoryModels(self._shelf)
+        self.jobs = self._queue = InMemoryJobQueue(self._recommendations.board)
         return self
 
     @override
@@ -141,6 +203,7 @@ class InMemoryRecommendationsWork(RecommendationsWork):
     ) -> None:
         if error is None:
             self._recommendations.shelf = self._shelf
+            self._queue.commit()
         self._recommendations.turn.release()
 
 
@@ -179,7 +242,21 @@ class InMemoryShowings(ShowingRepository):
             raise ShowingNotFound
         if feedback.book_id not in self._shelf.books:
             raise BookNotFound
+        said = (feedback.showing_id, feedback.book_id, feedback.action)
+        for place, each in enumerate(self._shelf.feedback):
+            if (each.showing_id, each.book_id, each.action) == said:
+                self._shelf.feedback[place] = replace(each, at=feedback.at)
+                return
         self._shelf.feedback.append(feedback)
+
+    @override
+    async def sweep(self, before: datetime, limit: int) -> int:
+        useful = {each.showing_id for each in self._shelf.feedback}
+        old = [s.id for s in self._shelf.showings.values() if s.shown_at < before]
+        swept = [showing_id for showing_id in old if showing_id not in useful][:limit]
+        for showing_id in swept:
+            del self._shelf.showings[showing_id]
+        return len(swept)
 
 
 class InMemoryReading(ReadingRepository):
@@ -187,28 +264,161 @@ class InMemoryReading(ReadingRepository):
         self._shelf = shelf
 
     @override
-    async def revision(self) -> str:
-        loans = str(len(self._shelf.lent()))
-        return f"{hash(tuple(self._shelf.books.items())):x}/{loans[:2]}e{len(loans)}"
+    async def extent(self, up_to: int) -> Extent:
+        shelf = self._shelf
+        return Extent(
+            *(min(len(each), up_to) for each in (shelf.books, shelf.loans, shelf.readers))
+        )
 
     @override
-    async def items(self) -> Sequence[Item]:
-        readers = {book_id: set[UUID]() for book_id in self._shelf.books}
-        for user_id, book_id in self._shelf.lent():
-            readers[book_id].add(user_id)
+    async def revision(self) -> str:
+        loans = str(len(self._shelf.loans))
+        state = (*self._shelf.books.items(), *self._shelf.forgotten.items())
+        return f"{hash(state):x}/{loans[:2]}e{len(loans)}"
+
+    @override
+    async def items(self, after: UUID | None, limit: int) -> Sequence[Item]:
+        behind = sorted(book for book in self._shelf.books if after is None or book > after)
         return [
-            replace(self._shelf.books[book_id], popularity=len(readers[book_id]))
-            for book_id in sorted(readers)
+            replace(self._shelf.books[book], popularity=self._readers_of(book))
+            for book in behind[:limit]
         ]
 
     @override
-    async def deeds_of(self, user_id: UUID) -> Sequence[Deed]:
-        told: dict[tuple[str, UUID], Deed] = {}
-        for each in sorted(self._shelf.feedback, key=lambda feedback: feedback.at):
-            if each.user_id == user_id:
-                kind = _DEED_OF[each.action]
-                told[kind, each.book_id] = Deed(kind, each.book_id, each.at)
-        return [*(deed for user, deed in self._shelf.deeds if user == user_id), *told.values()]
+    async def items_among(self, book_ids: Collection[UUID]) -> Mapping[UUID, Item]:
+        books = self._shelf.books
+        return {book: replace(books[book], text="") for book in book_ids if book in books}
+
+    @override
+    async def free_copies(self, book_ids: Collection[UUID]) -> Mapping[UUID, int]:
+        shelf = self._shelf
+        return {book: shelf.free_copies(book) for book in book_ids if book in shelf.books}
+
+    @override
+    async def popular(self, limit: int) -> Sequence[Item]:
+        often = Counter(loan.book_id for loan in self._shelf.loans)
+        most = sorted(often, key=lambda book: (-often[book], book))
+        ranked = dict.fromkeys([*most, *self._newest()])
+        return [replace(self._told(book), popularity=often[book]) for book in ranked][:limit]
+
+    @override
+    async def arrived(self, since: datetime, limit: int) -> Sequence[Item]:
+        new = [book for book in self._newest() if self._shelf.added_at[book] >= since]
+        return [self._told(book) for book in new[:limit]]
+
+    @override
+    async def readers(self, after: UUID | None, limit: int) -> Sequence[UUID]:
+        return sorted(r for r in self._shelf.readers if after is None or r > after)[:limit]
+
+    @override
+    async def deeds_of(self, user_id: UUID, limit: int) -> Sequence[Deed]:
+        shelf = self._shelf
+        loans = sorted(
+            (
+                loan
+                for loan in shelf.loans
+                if self._is_told(user_id, loan.user_id, loan.borrowed_at)
+            ),
+            key=lambda loan: loan.borrowed_at,
+        )
+        others: defaultdict[str, dict[UUID, Deed]] = defaultdict(dict)
+        for user, deed in self._told_deeds():
+            if self._is_told(user_id, user, deed.at):
+                others["rated" if deed.kind == DeedKind.RATED else deed.kind][deed.book_id] = deed
+        latest = [sorted(kind.values(), key=lambda deed: deed.at) for kind in others.values()]
+        return [
+            *(deed for loan in loans[-limit:] for deed in loan.deeds),
+            *(deed for deeds in latest for deed in deeds[-limit:]),
+        ]
+
+    @override
+    async def deeds_of_all(self, user_ids: Collection[UUID]) -> Mapping[UUID, Sequence[Deed]]:
+        told = {user_id: await self.deeds_of(user_id, 10**9) for user_id in user_ids}
+        return {user_id: deeds for user_id, deeds in told.items() if deeds}
+
+    @override
+    async def past_of(self, user_id: UUID) -> Past:
+        had = {loan.book_id for loan in self._shelf.loans if loan.user_id == user_id}
+        said = [each for each in self._shelf.feedback if each.user_id == user_id]
+        dismissed = {each.book_id for each in said if each.action == "dismiss"}
+        return Past(frozenset(had), frozenset(dismissed))
+
+    @override
+    async def note_view(self, user_id: UUID, book_id: UUID, at: datetime) -> None:
+        if user_id in self._shelf.readers and book_id in self._shelf.books:
+            self._shelf.views.setdefault((user_id, book_id, at.date()), at)
+
+    @override
+    async def forget_views(self, before: datetime) -> None:
+        views = self._shelf.views
+        self._shelf.views = {key: at for key, at in views.items() if at >= before}
+
+    @override
+    async def forget_history(self, user_id: UUID, at: datetime) -> None:
+        shelf = self._shelf
+        _require(shelf, user_id)
+        shelf.views = {key: seen for key, seen in shelf.views.items() if key[0] != user_id}
+        shelf.feedback = [each for each in shelf.feedback if each.user_id != user_id]
+        shelf.showings = {i: s for i, s in shelf.showings.items() if s.user_id != user_id}
+        shelf.loans = [
+            _nameless(loan, user_id) if loan.returned_at else loan for loan in shelf.loans
+        ]
+        shelf.forgotten[user_id] = at
+
+    def _told(self, book_id: UUID) -> Item:
+        return replace(self._shelf.books[book_id], text="")
+
+    def _newest(self) -> list[UUID]:
+        return sorted(self._shelf.books, key=lambda b: (self._shelf.added_at[b], b), reverse=True)
+
+    def _readers_of(self, book_id: UUID) -> int:
+        loans = [loan for loan in self._shelf.loans if loan.book_id == book_id]
+        return len({loan.user_id or loan.id for loan in loans})
+
+    def _told_deeds(self) -> list[tuple[UUID | None, Deed]]:
+        shelf = self._shelf
+        said = sorted(shelf.feedback, key=lambda feedback: feedback.at)
+        seen = sorted(shelf.views.items(), key=lambda view: view[1])
+        return [
+            *shelf.ratings,
+            *((f.user_id, Deed(_DEED_OF[f.action], f.book_id, f.at)) for f in said),
+            *((key[0], Deed(DeedKind.VIEWED, key[1], at)) for key, at in seen),
+        ]
+
+    def _is_told(self, user_id: UUID, whose: UUID | None, at: datetime) -> bool:
+        since = self._shelf.forgotten.get(user_id)
+        return whose == user_id and (since is None or at > since)
+
+
+class InMemoryModels(ModelRepository):
+    def __init__(self, shelf: ReadingShelf) -> None:
+        self._models = shelf.models
+
+    @override
+    async def add(self, model: StoredModel) -> None:
+        self._models[model.id] = model
+
+    @override
+    async def find(self, model_id: UUID) -> StoredModel | None:
+        return self._models.get(model_id)
+
+    @override
+    async def published(self, name: str, limit: int) -> Sequence[StoredModel]:
+        mine = [m for m in self._models.values() if m.published_at and m.name == name]
+        return sorted(mine, key=lambda m: (str(m.published_at), m.id), reverse=True)[:limit]
+
+    @override
+    async def useless(
+        self, name: str, *, kept: int, superseded_before: datetime, announced_before: datetime
+    ) -> Sequence[StoredModel]:
+        behind = (await self.published(name, len(self._models)))[kept:]
+        superseded = [m for m in behind if m.published_at and m.published_at < superseded_before]
+        unpublished = [m for m in self._models.values() if m.published_at is None]
+        return [*superseded, *(m for m in unpublished if m.announced_at < announced_before)]
+
+    @override
+    async def remove(self, model_id: UUID) -> None:
+        self._models.pop(model_id, None)
 
 
 class InMemoryShelving(ShelvingService):
@@ -225,8 +435,9 @@ class InMemoryShelving(ShelvingService):
 
     @override
     async def views(self, book_ids: Collection[UUID]) -> Mapping[UUID, BookView]:
-        books = self._recommendations.shelf.books
-        return {book_id: _view(books[book_id]) for book_id in book_ids if book_id in books}
+        shelf = self._recommendations.shelf
+        there = [book_id for book_id in book_ids if book_id in shelf.books]
+        return {book: _view(shelf.books[book], shelf.free_copies(book)) for book in there}
 
 
 def _require(shelf: ReadingShelf, user_id: UUID) -> None:
@@ -234,7 +445,11 @@ def _require(shelf: ReadingShelf, user_id: UUID) -> None:
         raise NotAuthenticated
 
 
-def _view(item: Item) -> BookView:
+def _nameless(loan: Lent, user_id: UUID) -> Lent:
+    return replace(loan, user_id=None) if loan.user_id == user_id else loan
+
+
+def _view(item: Item, available: int) -> BookView:
     now = FrozenClock().now()
     book = Book(
         id=item.id,
@@ -254,4 +469,4 @@ def _view(item: Item) -> BookView:
         content=Content(f"books/{item.id}", "text/plain", 1, str(item.id), "book.txt"),
         ingestion=Ingestion("ready", 1, 1),
     )
-    return BookView(book, 1, None, 0, SummaryState("ready", 1, 1))
+    return BookView(book, available, None, 0, SummaryState("ready", 1, 1))

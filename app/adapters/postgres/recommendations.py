@@ -1,61 +1,29 @@
-"""Preferences, what was shown, and what readers did, in Postgres."""
+"""Preferences, what was shown, and the fitted models, in Postgres."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    CompoundSelect,
-    Integer,
-    ScalarSelect,
-    Select,
-    Table,
-    Text,
-    cast,
-    extract,
-    func,
-    literal,
-    null,
-    select,
-    union_all,
-)
+from sqlalchemy import and_, delete, exists, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import override
 
 from app.adapters.postgres.engine import Violations
-from app.adapters.postgres.tables.catalog import books, summaries
-from app.adapters.postgres.tables.lending import loans
-from app.adapters.postgres.tables.recommendations import feedback, preferences, showings
-from app.adapters.postgres.tables.reviews import reviews
+from app.adapters.postgres.reading import SqlReadingRepository
+from app.adapters.postgres.tables.recommendations import feedback, models, preferences, showings
 from app.adapters.postgres.work import SqlWork
 from app.domains.catalog.errors import BookNotFound
-from app.domains.catalog.model import UNKNOWN_AUTHOR
 from app.domains.recommendations.errors import ShowingNotFound
-from app.domains.recommendations.model import (
-    Deed,
-    DeedKind,
-    Feedback,
-    FeedbackAction,
-    Preferences,
-    Showing,
-)
+from app.domains.recommendations.model import Feedback, Preferences, Showing, StoredModel
 from app.domains.recommendations.ports import (
+    ModelRepository,
     PreferencesRepository,
-    ReadingRepository,
     RecommendationsWork,
     ShowingRepository,
 )
-from app.ports.recommender import Item
 from app.shared.errors import NotAuthenticated
-
-_NOTHING = cast(null(), Integer)
-_DEED_OF = {
-    FeedbackAction.CLICK: DeedKind.CLICKED,
-    FeedbackAction.LIKE: DeedKind.LIKED,
-    FeedbackAction.DISMISS: DeedKind.DISMISSED,
-}
 
 
 class SqlPreferencesRepository(PreferencesRepository):
@@ -92,27 +60,63 @@ class SqlShowingRepository(ShowingRepository):
 
     @override
     async def note(self, noted: Feedback) -> None:
-        self._session.add(noted)
+        said = {column.name: getattr(noted, column.name) for column in feedback.c}
+        row = upsert(feedback).values(said)
+        # The last word of like and dismiss counts, so saying it again renews it.
+        again = row.on_conflict_do_update(
+            index_elements=["showing_id", "book_id", "action"], set_={"at": row.excluded.at}
+        )
+        await self._session.execute(again)
+
+    @override
+    async def sweep(self, before: datetime, limit: int) -> int:
+        useful = exists().where(feedback.c.showing_id == showings.c.id)
+        old = select(showings.c.id).where(showings.c.shown_at < before, ~useful).limit(limit)
+        swept = delete(showings).where(showings.c.id.in_(old)).returning(showings.c.id)
+        return len((await self._session.execute(swept)).all())
 
 
-class SqlReadingRepository(ReadingRepository):
+class SqlModelRepository(ModelRepository):
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
     @override
-    async def revision(self) -> str:
-        state = func.concat_ws("/", _state_of(books), _state_of(summaries), _loans_roughly())
-        fingerprint = select(func.left(func.md5(state), 12))
-        return str((await self._session.execute(fingerprint)).scalar_one())
+    async def add(self, model: StoredModel) -> None:
+        self._session.add(model)
 
     @override
-    async def items(self) -> Sequence[Item]:
-        return [_item(row) for row in await self._session.execute(_readable())]
+    async def find(self, model_id: UUID) -> StoredModel | None:
+        return await self._session.get(StoredModel, model_id)
 
     @override
-    async def deeds_of(self, user_id: UUID) -> Sequence[Deed]:
-        rows = await self._session.execute(_deeds(user_id))
-        return [Deed(DeedKind(row.kind), row.book_id, row.at, row.value) for row in rows]
+    async def published(self, name: str, limit: int) -> Sequence[StoredModel]:
+        out = (models.c.name == name) & models.c.published_at.is_not(None)
+        newest = (
+            select(StoredModel)
+            .where(out)
+            .order_by(models.c.published_at.desc(), models.c.id.desc())
+        )
+        return (await self._session.scalars(newest.limit(limit))).all()
+
+    @override
+    async def useless(
+        self, name: str, *, kept: int, superseded_before: datetime, announced_before: datetime
+    ) -> Sequence[StoredModel]:
+        newest = {model.id for model in await self.published(name, kept)}
+        superseded = and_(
+            models.c.name == name,
+            models.c.published_at < superseded_before,
+            models.c.id.not_in(newest),
+        )
+        left_behind = and_(
+            models.c.published_at.is_(None), models.c.announced_at < announced_before
+        )
+        wanted = select(StoredModel).where(or_(superseded, left_behind))
+        return (await self._session.scalars(wanted)).all()
+
+    @override
+    async def remove(self, model_id: UUID) -> None:
+        await self._session.execute(delete(models).where(models.c.id == model_id))
 
 
 class SqlRecommendationsWork(SqlWork, RecommendationsWork):
@@ -120,6 +124,7 @@ class SqlRecommendationsWork(SqlWork, RecommendationsWork):
         "fk_preferences_user_id": NotAuthenticated,
         "fk_showings_user_id": NotAuthenticated,
         "fk_feedback_user_id": NotAuthenticated,
+        "fk_forgotten_user_id": NotAuthenticated,
         "fk_feedback_showing_id": ShowingNotFound,
         "fk_feedback_book_id": BookNotFound,
     }
@@ -129,77 +134,4 @@ class SqlRecommendationsWork(SqlWork, RecommendationsWork):
         self.preferences = SqlPreferencesRepository(session)
         self.showings = SqlShowingRepository(session)
         self.reading = SqlReadingRepository(session)
-
-
-def _state_of(table: Table) -> ScalarSelect[str]:
-    """How many rows, and a sum that grows with every change, in whatever order the changes
-    become visible: the latest time would miss what commits late."""
-    moments = func.sum(extract("epoch", table.c.updated_at))
-    return select(func.concat_ws(",", func.count(), moments)).scalar_subquery()
-
-
-def _loans_roughly() -> ScalarSelect[str]:
-    """Popularity moves with every loan, but its order hardly: two digits are enough."""
-    number = cast(func.count(), Text)
-    rounded = func.concat_ws("e", func.left(number, 2), func.length(number))
-    return select(rounded).select_from(loans).scalar_subquery()
-
-
-def _readable() -> Select[Any]:
-    # Whoever borrows a book twice is still one reader, also when they are gone.
-    readers = func.count(func.coalesce(loans.c.user_id, loans.c.id).distinct()).label("readers")
-    lent = select(loans.c.book_id, readers).group_by(loans.c.book_id).subquery()
-    told = summaries.c.presentation["summary"].astext
-    return (
-        select(
-            books.c.id,
-            books.c.title,
-            books.c.author,
-            books.c.genres,
-            books.c.tags,
-            books.c.language,
-            func.concat_ws(" ", books.c.description, told).label("words"),
-            func.coalesce(lent.c.readers, 0).label("readers"),
-        )
-        .outerjoin(summaries, summaries.c.book_id == books.c.id)
-        .outerjoin(lent, lent.c.book_id == books.c.id)
-        .order_by(books.c.id)
-    )
-
-
-def _item(row: Any) -> Item:
-    return Item(
-        id=row.id,
-        title=row.title,
-        # Books nobody knows the author of are not by the same author.
-        author="" if row.author == UNKNOWN_AUTHOR else row.author,
-        genres=tuple(row.genres),
-        tags=tuple(row.tags),
-        language=row.language,
-        text=row.words,
-        popularity=row.readers,
-    )
-
-
-def _deeds(user_id: UUID) -> CompoundSelect[Any]:
-    borrowed = _deed(DeedKind.BORROWED, loans.c.book_id, loans.c.borrowed_at)
-    renewed = _deed(DeedKind.RENEWED, loans.c.book_id, loans.c.borrowed_at)
-    rated = _deed(DeedKind.RATED, reviews.c.book_id, reviews.c.updated_at, reviews.c.rating)
-    return union_all(
-        borrowed.where(loans.c.user_id == user_id),
-        renewed.where(loans.c.user_id == user_id, loans.c.renewals > 0),
-        rated.where(reviews.c.user_id == user_id),
-        *(_told(user_id, action, kind) for action, kind in _DEED_OF.items()),
-    )
-
-
-def _told(user_id: UUID, action: FeedbackAction, kind: DeedKind) -> Select[Any]:
-    # Ten clicks on a book say what one does.
-    last = _deed(kind, feedback.c.book_id, func.max(feedback.c.at)).group_by(feedback.c.book_id)
-    return last.where(feedback.c.user_id == user_id, feedback.c.action == action)
-
-
-def _deed(
-    kind: DeedKind, book_id: Any, at: ColumnElement[Any], value: ColumnElement[Any] = _NOTHING
-) -> Select[Any]:
-    return select(literal(kind.value).label("kind"), book_id, at.label("at"), value.label("value"))
+        self.models = SqlModelRepository(session)

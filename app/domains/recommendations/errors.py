@@ -1,4 +1,4 @@
-from app.shared.errors import Invalid, NotFound, Unavailable
+from app.shared.errors import Invalid, NotFound
 
 
 class ShowingNotFound(NotFound):
@@ -9,7 +9,3 @@ class ShowingNotFound(NotFound):
 class BookNotShown(Invalid):
     code = "book_not_recommended"
     title = "That recommendation did not show this book"
-
-
-class NoModelYet(Unavailable):
-    title = "The recommender has not got to know the library yet"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypedDict
 from uuid import UUID
@@ -17,8 +17,11 @@ class FeedbackAction(StrEnum):
 class DeedKind(StrEnum):
     """What a reader can do with a book that tells something of their taste."""
 
+    VIEWED = "viewed"
     BORROWED = "borrowed"
     RENEWED = "renewed"
+    FINISHED = "finished"
+    RETURNED_EARLY = "returned_early"
     RATED = "rated"
     CLICKED = "clicked"
     LIKED = "liked"
@@ -33,6 +36,34 @@ class Deed:
     book_id: UUID
     at: datetime
     value: int | None = None
+
+
+# Who gives a book back the next day has hardly read it; who kept it for a week has.
+EARLY = timedelta(days=2)
+LONG_ENOUGH = timedelta(days=7)
+
+
+def deeds_of_loan(
+    book_id: UUID, *, borrowed_at: datetime, returned_at: datetime | None, renewals: int
+) -> list[Deed]:
+    """All that one loan says; it is kept once, in the lending room, and read from there."""
+    deeds = [Deed(DeedKind.BORROWED, book_id, borrowed_at)]
+    if renewals:
+        deeds.append(Deed(DeedKind.RENEWED, book_id, borrowed_at))
+    if returned_at and returned_at - borrowed_at < EARLY:
+        deeds.append(Deed(DeedKind.RETURNED_EARLY, book_id, returned_at))
+    elif returned_at and returned_at - borrowed_at >= LONG_ENOUGH:
+        deeds.append(Deed(DeedKind.FINISHED, book_id, returned_at))
+    return deeds
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a reader must not be shown again: what they have or had on loan, what they
+    dismissed."""
+
+    had: frozenset[UUID] = frozenset()
+    dismissed: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +120,55 @@ def _weights(tastes: list[Taste]) -> dict[str, float]:
 
 @dataclass(eq=False, kw_only=True)
 class Showing:
-    """One answer of the recommender: which books were shown, for later learning."""
+    """One answer of the recommender, for later learning: the books in the order they were
+    shown, and with which probability each came to its place."""
 
     id: UUID
     user_id: UUID
     model: str
     model_version: str
     book_ids: list[UUID]
+    propensities: list[float]
     shown_at: datetime
+
+    def propensity_of(self, book_id: UUID) -> float | None:
+        return dict(zip(self.book_ids, self.propensities, strict=False)).get(book_id)
 
 
 @dataclass(eq=False, kw_only=True)
 class Feedback:
+    """`propensity` is that of the showing: how likely the book was shown where it was."""
+
     id: UUID
     showing_id: UUID
     user_id: UUID
     book_id: UUID
     action: str
     at: datetime
+    propensity: float | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class StoredModel:
+    """A fitted model and its file. It is announced before the file is written, so that a file
+    left behind by a crash is known by name, and serves from `published_at` on."""
+
+    id: UUID
+    name: str
+    version: str
+    storage_key: str
+    announced_at: datetime
+    books: int = 0
+    seconds: float = 0.0
+    size: int | None = None
+    sha256: str | None = None
+    published_at: datetime | None = None
+
+    @classmethod
+    def announced(cls, model_id: UUID, name: str, version: str, at: datetime) -> "StoredModel":
+        key = f"models/{name}/{model_id}"
+        return cls(id=model_id, name=name, version=version, storage_key=key, announced_at=at)
+
+    def publish(self, at: datetime, *, size: int, sha256: str, books: int, seconds: float) -> None:
+        self.size, self.sha256, self.published_at = size, sha256, at
+        self.books, self.seconds = books, seconds

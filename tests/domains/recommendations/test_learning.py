@@ -3,14 +3,20 @@ from uuid import UUID
 
 import pytest
 
-from app.domains.recommendations.model import Deed, DeedKind, Tastes
-from app.domains.recommendations.service.learning import books_liked, profile_of, tastes_learnt
+from app.domains.recommendations.model import Deed, DeedKind, Tastes, deeds_of_loan
+from app.domains.recommendations.service.learning import (
+    EVIDENCE,
+    books_liked,
+    profile_of,
+    tastes_learnt,
+)
 from app.ports.recommender import Item
 from app.shared.ids import new_id
 from tests.fakes.clock import FrozenClock
 
 NOW = FrozenClock().now()
 BOOK, OTHER = new_id(), new_id()
+YEAR = timedelta(days=365)
 
 
 @pytest.mark.parametrize(("stars", "weight"), [(1, -1.0), (2, -0.5), (3, 0.0), (4, 0.5), (5, 1.0)])
@@ -21,6 +27,39 @@ def test_a_rating_speaks_instead_of_the_loan_it_came_from(stars: int, weight: fl
 def test_deeds_add_up_and_never_beyond_one() -> None:
     assert liked(deed("borrowed"), deed("renewed")) == {BOOK: pytest.approx(0.7)}
     assert liked(*[deed("borrowed")] * 5) == {BOOK: 1.0}
+
+
+def test_a_loan_given_back_at_once_says_hardly_anything_and_a_long_one_more() -> None:
+    assert liked(deed("borrowed"), deed("returned_early")) == {BOOK: pytest.approx(0.2)}
+    assert liked(deed("borrowed"), deed("finished")) == {BOOK: pytest.approx(0.7)}
+    assert liked(deed("borrowed"), deed("returned_early"), deed("rated", stars=5)) == {BOOK: 1.0}
+
+
+@pytest.mark.parametrize(
+    ("kept", "says"),
+    [
+        (None, ["borrowed"]),
+        (timedelta(hours=47), ["borrowed", "returned_early"]),
+        (timedelta(days=2), ["borrowed"]),
+        (timedelta(days=7), ["borrowed", "finished"]),
+    ],
+)
+def test_when_a_loan_ended_says_how_it_was_read(kept: timedelta | None, says: list[str]) -> None:
+    back = None if kept is None else NOW + kept
+    deeds = deeds_of_loan(BOOK, borrowed_at=NOW, returned_at=back, renewals=0)
+    assert [each.kind for each in deeds] == says
+    assert [each.at for each in deeds[1:]] == [back] * (len(says) - 1)
+
+
+def test_every_kind_of_deed_has_a_weight_and_a_half_life() -> None:
+    assert set(EVIDENCE) == set(DeedKind)
+    assert all(-1 <= evidence.weight <= 1 for evidence in EVIDENCE.values())
+
+
+def test_the_latest_book_comes_first_and_age_counts_only_where_there_is_a_now() -> None:
+    old, new = Deed(DeedKind.BORROWED, BOOK, NOW - 3 * YEAR), Deed(DeedKind.LIKED, OTHER, NOW)
+    assert list(books_liked([old, new], NOW)) == [OTHER, BOOK]
+    assert books_liked([old, new], None) == {OTHER: 0.9, BOOK: 0.5}
 
 
 def test_older_deeds_say_less() -> None:

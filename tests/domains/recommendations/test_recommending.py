@@ -8,6 +8,7 @@ from app.domains.catalog.errors import BookNotFound
 from app.domains.recommendations.errors import BookNotShown, ShowingNotFound
 from app.domains.recommendations.model import FeedbackAction, Tastes
 from app.domains.recommendations.service import Recommended
+from app.domains.recommendations.service.current_model import Small
 from app.shared.ids import new_id
 from tests.domains.recommendations.conftest import AdviceDesk
 
@@ -159,6 +160,157 @@ async def test_what_was_learnt_stands_beside_what_was_said(desk: AdviceDesk) -> 
     assert (both.learnt.genres, both.learnt.authors) == ({"Fantasy": 0.25}, {"Le Guin": 0.25})
     desk.clock.advance(timedelta(days=365))
     assert (await service.preferences_of(reader)).learnt.genres == {"Fantasy": 0.125}
+
+
+async def test_books_without_a_free_copy_come_last_but_come(desk: AdviceDesk) -> None:
+    reader, service = await desk.library.add_reader(), desk.service()
+    shelf = [await desk.library.add_book(f"SF {n}", genres=["SF"] * (3 - n)) for n in range(3)]
+    await service.prefer(reader, Tastes(genres={"sf": 1.0}))
+    await desk.library.borrow(
+        await desk.library.add_reader(), shelf[0], desk.clock.now(), kept=None
+    )
+    answer = await service.recommend(reader, 3)
+    assert books(answer)[-1] == shelf[0]
+    assert set(books(answer)) == set(shelf)
+
+
+async def test_what_is_shown_is_kept_with_its_propensities(desk: AdviceDesk) -> None:
+    reader, service = await desk.library.add_reader(), desk.service(explore=0.4)
+    for _ in range(20):
+        await desk.library.add_book()
+    answer = await service.recommend(reader, 9)
+    showing = desk.library.shelf.showings[answer.recommendation_id]
+    assert showing.book_ids == books(answer)
+    assert showing.propensities[:6] == [1.0] * 6
+    assert all(p in (pytest.approx(0.6), pytest.approx(0.4 / 9)) for p in showing.propensities[6:])
+    assert all(item.reasons for item in answer.items)
+
+
+async def test_feedback_carries_the_propensity_and_the_same_twice_is_one(
+    desk: AdviceDesk,
+) -> None:
+    reader, service = await desk.library.add_reader(), desk.service(explore=0.4)
+    for _ in range(20):
+        await desk.library.add_book()
+    answer = await service.recommend(reader, 9)
+    for _ in range(2):
+        await service.take_feedback(
+            reader, answer.recommendation_id, book_id=books(answer)[-1], action=LIKE
+        )
+    (noted,) = desk.library.shelf.feedback
+    showing = desk.library.shelf.showings[answer.recommendation_id]
+    assert noted.showing_id == answer.recommendation_id
+    assert noted.propensity == showing.propensities[-1] != 1.0
+
+
+async def test_books_somebody_looked_at_speak_for_their_kind(desk: AdviceDesk) -> None:
+    reader, service = await desk.library.add_reader(), desk.service()
+    for number in range(4):
+        await service.note_view(
+            reader, await desk.library.add_book(f"SF {number}", f"Author {number}", genres=["SF"])
+        )
+    await desk.library.add_book("Emma", genres=["Romance"])
+    answer = await service.recommend(reader, 10)
+    assert [found[0] for found in kinds(answer)] == ["you_like_genre"] * 4 + ["popular"]
+
+
+async def test_a_look_at_what_is_gone_fails_nothing(desk: AdviceDesk) -> None:
+    reader, service = await desk.library.add_reader(), desk.service()
+    await service.note_view(reader, new_id())
+    await desk.library.erase_reader(reader)
+    await service.note_view(reader, await desk.library.add_book())
+    assert desk.library.shelf.views == {}
+
+
+async def test_where_history_is_off_nothing_is_kept_but_what_was_dismissed(
+    desk: AdviceDesk,
+) -> None:
+    reader, service = await desk.library.add_reader(), desk.service(learns=False)
+    book, refused = await desk.library.add_book(), await desk.library.add_book()
+    await service.note_view(reader, book)
+    answer = await service.recommend(reader, 10)
+    for about, action in ((book, CLICK), (book, LIKE), (refused, DISMISS)):
+        await service.take_feedback(reader, answer.recommendation_id, book_id=about, action=action)
+    shelf = desk.library.shelf
+    assert shelf.views == {}
+    assert [(each.book_id, each.action) for each in shelf.feedback] == [(refused, "dismiss")]
+    assert [showing.propensities for showing in shelf.showings.values()] == [[]]
+    assert books(await service.recommend(reader, 10)) == [book]
+
+
+async def test_forgotten_history_teaches_nothing_and_open_loans_stay_away(
+    desk: AdviceDesk,
+) -> None:
+    reader, service = await desk.library.add_reader(), desk.service()
+    read, alike, open_ = [
+        await desk.library.add_book(title, title, genres=["SF"])
+        for title in ("One", "Two", "Three")
+    ]
+    await desk.library.borrow(reader, read, desk.clock.now() - timedelta(days=9))
+    await desk.library.borrow(reader, open_, desk.clock.now(), kept=None)
+    assert kinds(await service.recommend(reader, 10)) == [["because_you_borrowed"] * 2]
+    await service.forget_history(reader)
+    answer = await service.recommend(reader, 10)
+    assert set(books(answer)) == {read, alike}
+    assert kinds(answer) == [["popular"], ["popular"]]
+    assert (await service.preferences_of(reader)).learnt == Tastes()
+
+
+async def test_showings_nobody_reacted_to_are_swept_after_a_month(desk: AdviceDesk) -> None:
+    reader, service = await desk.library.add_reader(), desk.service()
+    book = await desk.library.add_book()
+    await service.note_view(reader, book)
+    answers = [await service.recommend(reader, 1) for _ in range(3)]
+    told = answers[0].recommendation_id
+    await service.take_feedback(reader, told, book_id=book, action=CLICK)
+    desk.clock.advance(timedelta(days=29))
+    assert await service.sweep() == 0
+    desk.clock.advance(timedelta(days=2))
+    assert await service.sweep() == 2
+    assert list(desk.library.shelf.showings) == [told]
+    assert desk.library.shelf.views
+    desk.clock.advance(timedelta(days=90))
+    await service.sweep()
+    assert desk.library.shelf.views == {}
+
+
+async def test_only_dismissals_still_end_in_an_answer(desk: AdviceDesk) -> None:
+    reader, service = await desk.library.add_reader(), desk.service()
+    refused = [await desk.library.add_book(f"SF {n}", genres=["SF"]) for n in range(3)]
+    left = await desk.library.add_book("Emma", genres=["Romance"])
+    for book in refused:
+        await react(desk, reader, book, DISMISS)
+    answer = await service.recommend(reader, 10)
+    assert (books(answer), kinds(answer)) == ([left], [["popular"]])
+
+
+async def test_who_did_everything_gets_an_answer_from_what_they_did_last(
+    desk: AdviceDesk,
+) -> None:
+    desk.small = Small(loans=100_000)
+    reader, service = await desk.library.add_reader(), desk.service()
+    had = [await desk.library.add_book(f"SF {n}", genres=["SF"]) for n in range(50)]
+    for number in range(50_000):
+        at = desk.clock.now() + timedelta(seconds=number)
+        await desk.library.borrow(reader, had[number % 50], at)
+    desk.clock.advance(timedelta(days=1))
+    fresh = await desk.library.add_book("The latest", genres=["SF"])
+    answer = await service.recommend(reader, 10)
+    assert (books(answer), kinds(answer)) == ([fresh], [["because_you_borrowed"] * 3])
+
+
+@pytest.mark.parametrize("books_there", [0, 1, 3])
+@pytest.mark.parametrize("events", [0, 1])
+async def test_the_smallest_libraries_answer(
+    desk: AdviceDesk, books_there: int, events: int
+) -> None:
+    reader, service = await desk.library.add_reader(), desk.service(explore=0.5, diversity=0.5)
+    shelf = [await desk.library.add_book("", "") for _ in range(books_there)]
+    for book in shelf[:events]:
+        await desk.library.borrow(reader, book, desk.clock.now())
+    answer = await service.recommend(reader, 10)
+    assert set(books(answer)) == set(shelf[events:])
+    assert all(item.reasons[0].text for item in answer.items)
 
 
 def books(answer: Recommended) -> list[UUID]:

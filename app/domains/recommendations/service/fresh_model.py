@@ -1,4 +1,4 @@
-"""A recommender kept fitted to what the library holds now."""
+"""A recommender kept fitted to what a small library holds now."""
 
 import asyncio
 import logging
@@ -8,58 +8,60 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from app.domains.recommendations.errors import NoModelYet
 from app.domains.recommendations.ports import RecommendationsWork
+from app.domains.recommendations.service.snapshots import SnapshotReader
 from app.ports.clock import Clock
-from app.ports.recommender import Item, Recommender, Snapshot
+from app.ports.recommender import Recommender, Snapshot
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
+    """A model that answers; `items` are those it knows, with how many readers each had."""
+
     recommender: Recommender
     version: str
     trained_at: datetime
-    items: Mapping[UUID, Item] = field(repr=False)
+    items: Mapping[UUID, int] = field(repr=False)
 
 
 class FreshModel:
     """One model a process, fitted once at a time; a failed fit leaves the one that was there.
 
-    A library whose model is made faster than `worth_waiting` seconds waits for it. A larger
-    one goes on with the model it has: it looks for changes beside the requests, and not
-    before `rest` seconds have passed.
+    A model that is made faster than `worth_waiting` seconds is waited for. A slower one goes
+    on as it is: it looks for changes beside the requests, and not before `rest` seconds have
+    passed.
     """
 
     def __init__(
         self,
         *,
         begin: Callable[[], RecommendationsWork],
+        snapshots: SnapshotReader,
         new_recommender: Callable[[], Recommender],
         clock: Clock,
         worth_waiting: float = 0.5,
         rest: float = 5.0,
     ) -> None:
         self._begin = begin
+        self._snapshots = snapshots
         self._new_recommender = new_recommender
         self._clock = clock
         self._worth_waiting = worth_waiting
         self._rest = rest
-        self._fitted: Fitted | None = None
         self._fitting: asyncio.Task[None] | None = None
         self._took = 0.0
         self._looked_at = 0.0
+        self.latest: Fitted | None = None
 
-    async def current(self) -> Fitted:
-        """Raises NoModelYet when there is none to fall back on."""
-        if self._fitted is None or self._took < self._worth_waiting:
+    async def current(self) -> Fitted | None:
+        """None when no fit has succeeded yet."""
+        if self.latest is None or self._took < self._worth_waiting:
             await self._catch_up()
         elif time.monotonic() - self._looked_at >= self._rest:
             self._in_progress()
-        if self._fitted is None:
-            raise NoModelYet
-        return self._fitted
+        return self.latest
 
     async def _catch_up(self) -> None:
         revision = await self._revision()
@@ -90,18 +92,21 @@ class FreshModel:
     async def _fit(self, revision: str) -> None:
         began = time.monotonic()
         try:
-            async with self._begin() as work:
-                items = await work.reading.items()
+            snapshot = await self._snapshots.whole(revision)
             recommender = self._new_recommender()
-            await asyncio.to_thread(recommender.fit, Snapshot(revision, items))
+            items = await asyncio.to_thread(_fitted, recommender, snapshot)
         finally:
             self._took = time.monotonic() - began
-        by_id = {item.id: item for item in items}
-        self._fitted = Fitted(recommender, revision, self._clock.now(), by_id)
+        self.latest = Fitted(recommender, revision, self._clock.now(), items)
 
     async def _revision(self) -> str:
         async with self._begin() as work:
             return await work.reading.revision()
 
     def _is_of(self, revision: str) -> bool:
-        return self._fitted is not None and self._fitted.version == revision
+        return self.latest is not None and self.latest.version == revision
+
+
+def _fitted(recommender: Recommender, snapshot: Snapshot) -> Mapping[UUID, int]:
+    recommender.fit(snapshot)
+    return recommender.items

@@ -12,6 +12,7 @@ from app.ports.recommender import Item, Profile
 _MOST_SHOWN = 20
 _WORTH_SHOWING = 0.05
 _OPINIONS = (DeedKind.LIKED, DeedKind.DISMISSED)
+_OF_A_LOAN = (DeedKind.BORROWED, DeedKind.FINISHED, DeedKind.RETURNED_EARLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,12 @@ class Evidence:
 
 _YEAR = timedelta(days=365)
 EVIDENCE: Mapping[DeedKind, Evidence] = {
+    DeedKind.VIEWED: Evidence(0.1, timedelta(days=14)),
     DeedKind.BORROWED: Evidence(0.5, _YEAR),
     DeedKind.RENEWED: Evidence(0.2, _YEAR),
+    DeedKind.FINISHED: Evidence(0.2, _YEAR),
+    # With the loan it ended hardly a sign of liking any more, and none of disliking.
+    DeedKind.RETURNED_EARLY: Evidence(-0.3, _YEAR),
     # Times −1 for one star to 1 for five.
     DeedKind.RATED: Evidence(1.0, 3 * _YEAR),
     DeedKind.CLICKED: Evidence(0.1, timedelta(days=30)),
@@ -34,12 +39,13 @@ EVIDENCE: Mapping[DeedKind, Evidence] = {
 }
 
 
-def books_liked(deeds: Sequence[Deed], now: datetime) -> dict[UUID, float]:
-    """What each book says of the reader, −1..1: all deeds added up, older ones less. A
-    rating outweighs the loan it came from, and the last of like and dismiss counts."""
-    weights: defaultdict[UUID, float] = defaultdict(float)
-    for deed in _standing(deeds):
-        weights[deed.book_id] += _weight(deed, now)
+def books_liked(deeds: Sequence[Deed], now: datetime | None) -> dict[UUID, float]:
+    """What each book says of the reader, −1..1, the latest first: all deeds added up, older
+    ones less (none less without a `now`). A rating outweighs the loan it came from, and the
+    last of like and dismiss counts."""
+    weights: dict[UUID, float] = {}
+    for deed in sorted(_standing(deeds), key=_in_time, reverse=True):
+        weights[deed.book_id] = weights.get(deed.book_id, 0.0) + _weight(deed, now)
     return {book: max(-1.0, min(1.0, weight)) for book, weight in weights.items()}
 
 
@@ -55,6 +61,17 @@ def tastes_learnt(liked: Mapping[UUID, float], items: Mapping[UUID, Item]) -> Ta
     )
 
 
+def all_tastes(stated: Tastes, learnt: Tastes) -> Tastes:
+    """What was said and, where nothing was said, what was learnt; names in lower case."""
+    return Tastes(
+        genres={**_folded(learnt.genres), **_folded(stated.genres)},
+        authors={**_folded(learnt.authors), **_folded(stated.authors)},
+        tags={**_folded(learnt.tags), **_folded(stated.tags)},
+        # That somebody read English books does not mean they want no others.
+        languages=_folded(stated.languages),
+    )
+
+
 def profile_of(
     stated: Tastes, liked: Mapping[UUID, float], had: Collection[UUID], items: Mapping[UUID, Item]
 ) -> Profile:
@@ -62,13 +79,13 @@ def profile_of(
     speaks through its author, genres and tags, where nothing was said of those: that they
     borrowed it would be no true reason."""
     hints = {book: weight for book, weight in liked.items() if weight > 0 and book not in had}
-    hinted = tastes_learnt(hints, items)
+    tastes = all_tastes(stated, tastes_learnt(hints, items))
     return Profile(
         items={book: weight for book, weight in liked.items() if book not in hints},
-        genres={**_folded(hinted.genres), **_folded(stated.genres)},
-        authors={**_folded(hinted.authors), **_folded(stated.authors)},
-        tags={**_folded(hinted.tags), **_folded(stated.tags)},
-        languages=_folded(stated.languages),
+        genres=tastes.genres,
+        authors=tastes.authors,
+        tags=tastes.tags,
+        languages=tastes.languages,
     )
 
 
@@ -78,18 +95,25 @@ def _folded(tastes: Mapping[str, float]) -> dict[str, float]:
 
 def _standing(deeds: Sequence[Deed]) -> list[Deed]:
     """The deeds that no other deed of the reader overrules."""
-    in_time = sorted(deeds, key=lambda deed: deed.at)
-    rated = {deed.book_id for deed in in_time if deed.kind == DeedKind.RATED}
-    opinions = {deed.book_id: deed for deed in in_time if deed.kind in _OPINIONS}
-    loans = [d for d in in_time if d.kind == DeedKind.BORROWED and d.book_id not in rated]
-    others = [d for d in in_time if d.kind not in (DeedKind.BORROWED, *_OPINIONS)]
-    return [*loans, *others, *opinions.values()]
+    rated = {deed.book_id for deed in deeds if deed.kind == DeedKind.RATED}
+    ordered = sorted(deeds, key=_in_time)
+    opinions = {deed.book_id: deed for deed in ordered if deed.kind in _OPINIONS}
+    others = [deed for deed in ordered if deed.kind not in _OPINIONS]
+    return [
+        *(deed for deed in others if deed.kind not in _OF_A_LOAN or deed.book_id not in rated),
+        *opinions.values(),
+    ]
 
 
-def _weight(deed: Deed, now: datetime) -> float:
+def _in_time(deed: Deed) -> datetime:
+    return deed.at
+
+
+def _weight(deed: Deed, now: datetime | None) -> float:
     evidence = EVIDENCE[deed.kind]
     strength = (deed.value - 3) / 2 if deed.value is not None else 1.0
-    return float(evidence.weight * strength * 0.5 ** ((now - deed.at) / evidence.half_life))
+    age = now - deed.at if now else timedelta()
+    return float(evidence.weight * strength * 0.5 ** (age / evidence.half_life))
 
 
 def _mean(said: Sequence[tuple[str, float]]) -> dict[str, float]:

@@ -24,6 +24,7 @@ FOR_A_BOOK: Sentences = {
     "readers_like_you": "Readers of the one liked the other",
     "popular": "Popular with readers of this library",
 }
+_READ_WITH = "Readers of “{}” liked it too"
 _NEVER_BORROWED = "Nobody here may have discovered it yet"
 
 
@@ -52,4 +53,5 @@ def _text(
     if reason.item_id is None:
         return sentences[reason.kind].format(reason.value)
     view = views.get(reason.item_id)
-    return sentences[reason.kind].format(view.book.title if view else "a book of the library")
+    sentence = _READ_WITH if reason.kind == "readers_like_you" else sentences[reason.kind]
+    return sentence.format(view.book.title if view else "a book of the library")
