@@ -188,6 +188,7 @@ async def test_the_consensus_follows_the_reviews(
     assert -1 <= analysis["sentiment"] <= 1
     aspects = {aspect["name"]: aspect for aspect in analysis["aspects"]}
     assert (aspects["plot"]["positive"], aspects["plot"]["readers"]) == (2, 2)
+    assert not any(aspect["free"] for aspect in aspects.values())
     assert {quote["review_id"] for quote in aspects["ending"]["quotes"]} == {review["id"]}
     assert set(analysis["source"]) == {"provider", "model", "prompt", "degraded"}
 

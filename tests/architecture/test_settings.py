@@ -115,7 +115,7 @@ def test_every_recommender_can_be_chosen(name: str) -> None:
 
 async def test_a_name_nobody_answers_to_is_refused_with_those_that_exist() -> None:
     async with AsyncExitStack() as stack:
-        with pytest.raises(BadSettings, match="extractive, ollama, openai"):
+        with pytest.raises(BadSettings, match="extractive, llamacpp, ollama, openai"):
             await model_named(settings_with("llm", provider="oracle"), stack)
         with pytest.raises(BadSettings, match="local, s3"):
             storage_named(settings_with("storage", provider="tape"), stack)

@@ -1,6 +1,7 @@
 """The reviews room without a database: the sums are counted whenever somebody asks."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,7 +16,6 @@ from app.domains.catalog.errors import BookNotFound
 from app.domains.reviews.errors import AlreadyReviewed, ReviewNotFound
 from app.domains.reviews.model import (
     FORMER_READER,
-    Aspect,
     AspectCount,
     Consensus,
     Exemplar,
@@ -27,7 +27,9 @@ from app.domains.reviews.model import (
     ReviewSort,
     ReviewView,
     Standing,
+    ranked_counts,
 )
+from app.domains.reviews.model.topics import FREE, PROMOTED_AT, topics_of
 from app.domains.reviews.ports import ConsensusRepository, ReviewRepository, ReviewsWork
 from app.ports.jobs import Job, JobQueue, JobRun
 from app.shared.ids import new_id
@@ -155,6 +157,23 @@ class InMemoryReviewRepository(ReviewRepository):
         review.mark_read(reading)
 
     @override
+    async def opinions_of(self, review: Review) -> Sequence[Opinion]:
+        found = self._shelf.opinions.get(review.id, ())
+        return sorted(found, key=lambda opinion: (opinion.sentence, opinion.aspect))
+
+    @override
+    async def twin_of(self, review: Review, *, reader: str, prompt: str) -> Review | None:
+        wanted = review.words_key, reader, prompt
+        twins = [
+            other
+            for other in self._shelf.reviews.values()
+            if other.id != review.id
+            and other.is_read
+            and (other.words_key, other.read_by, other.read_with) == wanted
+        ]
+        return min(twins, key=lambda twin: twin.id, default=None)
+
+    @override
     async def view(self, review: Review) -> ReviewView:
         name = self._shelf.names.get(review.user_id) if review.user_id else None
         return ReviewView(review, name or FORMER_READER)
@@ -184,26 +203,32 @@ class InMemoryReviewRepository(ReviewRepository):
     @override
     async def standing(self, book_id: UUID) -> Standing:
         reviews = self._of(book_id)
+        languages = Counter(sorted(filter(None, (review.language for review in reviews))))
         return Standing(
             await self.ratings(book_id),
-            tuple(counted(self._shelf.opinions.get(review.id, ()) for review in reviews)),
+            ranked_counts(counted(self._said(book_id))),
             sum(review.is_read for review in reviews),
             any(review.read_degraded for review in reviews),
+            languages.most_common(1)[0][0] if languages else None,
         )
 
     @override
     async def exemplars(self, book_id: UUID) -> Sequence[Exemplar]:
+        topics = topics_of(tags_of(self._said(book_id)))
         said = [
-            (30 <= len(opinion.quote) <= 200, review.id, opinion.sentence, opinion)
+            (30 <= len(opinion.quote) <= 200, review.id, opinion.sentence, opinion.aspect, opinion)
             for review in self._of(book_id)
             for opinion in self._shelf.opinions.get(review.id, ())
+            if not opinion.aspect.startswith(FREE) or opinion.aspect in topics
         ]
         views: dict[tuple[str, str], dict[UUID, Exemplar]] = {}
-        for _, review_id, _, opinion in sorted(said, key=lambda each: each[:3], reverse=True):
-            readers = views.setdefault((opinion.aspect, opinion.polarity), {})
+        for _, review_id, *_, one in sorted(said, key=lambda each: each[:4], reverse=True):
+            aspect = topics.get(one.aspect, one.aspect)
+            readers = views.setdefault((aspect, one.polarity), {})
             if review_id not in readers and len(readers) < 2:
-                exemplar = Exemplar(review_id, opinion.aspect, opinion.polarity, opinion.quote)
-                readers[review_id] = exemplar
+                readers[review_id] = Exemplar(
+                    review_id, aspect, one.polarity, one.quote, one.sentence
+                )
         return [views[view][reader] for view in sorted(views) for reader in views[view]]
 
     @override
@@ -216,8 +241,16 @@ class InMemoryReviewRepository(ReviewRepository):
         return [r.id for r in sorted(waiting, key=lambda review: (review.is_read, review.id))]
 
     @override
-    async def rebuild(self, book_id: UUID) -> None:
+    async def rebuild(self, book_id: UUID) -> bool:
         """There is nothing to rebuild: nothing is counted ahead."""
+        return False
+
+    @override
+    async def books(self) -> Sequence[UUID]:
+        return sorted({review.book_id for review in self._shelf.reviews.values()})
+
+    def _said(self, book_id: UUID) -> list[Sequence[Opinion]]:
+        return [self._shelf.opinions.get(review.id, ()) for review in self._of(book_id)]
 
     def _of(self, book_id: UUID) -> list[Review]:
         return [review for review in self._shelf.reviews.values() if review.book_id == book_id]
@@ -269,20 +302,31 @@ class WatchedRun(JobRun):
 
 
 def counted(readers: Iterable[Sequence[Opinion]]) -> list[AspectCount]:
-    """How many readers think what of each aspect, the most spoken of first."""
-    stances = [(aspect, _stance(said, aspect)) for said in readers for aspect in _aspects(said)]
+    """How many readers think what of each aspect, and of each topic of five readers."""
+    readers = list(readers)
+    topics = topics_of(tags_of(readers))
+    named = [
+        [replace(opinion, aspect=topics.get(opinion.aspect, opinion.aspect)) for opinion in said]
+        for said in readers
+    ]
+    stances = [(aspect, _stance(said, aspect)) for said in named for aspect in _aspects(said)]
     counts = [
         AspectCount(aspect, *(stances.count((aspect, polarity)) for polarity in Polarity))
-        for aspect in Aspect
-        if any(spoken is aspect for spoken, _ in stances)
+        for aspect in sorted({aspect for aspect, _ in stances})
+        if not aspect.startswith(FREE) or aspect in topics.values()
     ]
-    return sorted(counts, key=lambda count: -count.readers)
+    return [count for count in counts if not count.is_free or count.readers >= PROMOTED_AT]
 
 
-def _aspects(said: Sequence[Opinion]) -> set[Aspect]:
-    return {opinion.aspect for opinion in said}
+def tags_of(readers: Iterable[Sequence[Opinion]]) -> dict[str, int]:
+    """How many readers use which free tag."""
+    return Counter(a for said in readers for a in _aspects(said) if a.startswith(FREE))
 
 
-def _stance(said: Sequence[Opinion], aspect: Aspect) -> Polarity:
-    polarities = {opinion.polarity for opinion in said if opinion.aspect is aspect}
+def _aspects(said: Sequence[Opinion]) -> set[str]:
+    return {str(opinion.aspect) for opinion in said}
+
+
+def _stance(said: Sequence[Opinion], aspect: str) -> Polarity:
+    polarities = {opinion.polarity for opinion in said if opinion.aspect == aspect}
     return polarities.pop() if len(polarities) == 1 else Polarity.MIXED

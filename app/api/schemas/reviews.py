@@ -57,9 +57,11 @@ class QuoteOut(Out):
 
 
 class AspectOut(Out):
-    """How many of `readers` speak well of it, ill, or both; each reader counts once."""
+    """How many of `readers` speak well of it, ill, or both; each reader counts once. `free`:
+    no aspect of the library's list, but a topic of the readers' own, shown from five on."""
 
     name: str
+    free: bool
     positive: int
     negative: int
     mixed: int
@@ -70,7 +72,8 @@ class AspectOut(Out):
     def of(cls, view: AspectView) -> "AspectOut":
         count = view.count
         return cls(
-            name=count.aspect,
+            name=count.name,
+            free=count.is_free,
             positive=count.positive,
             negative=count.negative,
             mixed=count.mixed,

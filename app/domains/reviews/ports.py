@@ -6,6 +6,7 @@ from uuid import UUID
 from app.domains.reviews.model import (
     Consensus,
     Exemplar,
+    Opinion,
     Ratings,
     Reading,
     Review,
@@ -53,6 +54,15 @@ class ReviewRepository(ABC):
         """Count what the review says in place of what was counted of it before."""
 
     @abstractmethod
+    async def opinions_of(self, review: Review) -> Sequence[Opinion]:
+        """What is counted of the review, by sentence and aspect."""
+
+    @abstractmethod
+    async def twin_of(self, review: Review, *, reader: str, prompt: str) -> Review | None:
+        """Another review of the same words (white space apart), of whatever book, that this
+        model (`provider:model`) was asked to read with this prompt."""
+
+    @abstractmethod
     async def view(self, review: Review) -> ReviewView: ...
 
     @abstractmethod
@@ -77,8 +87,12 @@ class ReviewRepository(ABC):
         those a stand-in has read because another model failed."""
 
     @abstractmethod
-    async def rebuild(self, book_id: UUID) -> None:
-        """Make the sums anew from the reviews and their opinions."""
+    async def rebuild(self, book_id: UUID) -> bool:
+        """Make the sums anew from the reviews and their opinions; whether they were others."""
+
+    @abstractmethod
+    async def books(self) -> Sequence[UUID]:
+        """Books that have reviews, or sums of them."""
 
 
 class ConsensusRepository(ABC):

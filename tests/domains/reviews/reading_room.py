@@ -1,5 +1,6 @@
 """The reviews room over fakes, with a model that reads and tells as a test wants it to."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -10,11 +11,12 @@ from typing_extensions import override
 from app.adapters.llm.extractive import ExtractiveLLM
 from app.domains.accounts.model import User
 from app.domains.lending.service import LendingService
-from app.domains.reviews.model import Analysis, Review
+from app.domains.reviews.model import Analysis, Aspect, Consensus, Opinion, Polarity, Review
 from app.domains.reviews.service import ReviewsService
 from app.ports.jobs import Job
 from app.ports.llm import Completion, CompletionRequest, LLMProvider, ModelFailure
 from app.shared.fencing import fenced_blocks
+from app.shared.ids import new_id
 from tests.fakes.clock import FrozenClock
 from tests.fakes.lending import InMemoryLending
 from tests.fakes.llm import ScriptedLLM
@@ -23,21 +25,47 @@ from tests.fakes.reviews import InMemoryReviews, WatchedRun
 Answer = Mapping[str, Any] | ModelFailure | str
 
 
-def told(text: str = "Readers like the plot and little else.") -> dict[str, Any]:
-    return {"consensus": text}
+def sentence(aspect: str, stance: str, text: str) -> dict[str, Any]:
+    return {"aspect": aspect, "stance": stance, "text": text}
+
+
+def told(*sentences: dict[str, Any]) -> dict[str, Any]:
+    return {"sentences": list(sentences)}
+
+
+_FACT = re.compile(r"^(?P<name>.+) \((?P<stance>positive|negative|mixed)\): .+$", re.M)
+
+
+def facts_in(request: CompletionRequest) -> list[tuple[str, str]]:
+    """Which aspect and which stance the facts of a question name, line by line."""
+    (facts,) = [text for label, text in fenced_blocks(asked(request)) if label == "facts"]
+    return [(fact["name"], fact["stance"]) for fact in _FACT.finditer(facts)]
+
+
+def faithfully(request: CompletionRequest) -> dict[str, Any]:
+    """An answer that says what every fact about an aspect says, and no more."""
+    said = [(name, stance) for name, stance in facts_in(request) if name != "overall"]
+    return told(*(sentence(n, s, f"On {n} they are {s}: {n[::-1]}, {s[:3]}{n}.") for n, s in said))
 
 
 def opinion(sentence: int, aspect: str, polarity: str) -> dict[str, Any]:
     return {"sentence": sentence, "aspect": aspect, "polarity": polarity}
 
 
+def about(number: int, word: str, polarity: str) -> dict[str, Any]:
+    if word in set(Aspect):
+        return opinion(number, word, polarity)
+    return {**opinion(number, "other", polarity), "topic": word}
+
+
 def by_words(request: CompletionRequest) -> dict[str, Any]:
-    """Opinions of sentences that begin with `+plot`, `-ending`, `~prose` …"""
+    """Opinions of sentences that begin with `+plot`, `-ending`, `~prose` …, or with a topic
+    beyond our list, as `+maps`."""
     signs = {"+": "positive", "-": "negative", "~": "mixed"}
     (lines,) = [text for label, text in fenced_blocks(asked(request)) if label == "sentences"]
     said = [line.split(": ", 1)[1].split()[0].rstrip(".") for line in lines.splitlines()]
     found = [
-        opinion(number, word[1:], signs[word[0]])
+        about(number, word[1:], signs[word[0]])
         for number, word in enumerate(said, start=1)
         if word[0] in signs
     ]
@@ -47,7 +75,7 @@ def by_words(request: CompletionRequest) -> dict[str, Any]:
 def model(
     *,
     reads: Callable[[CompletionRequest], Answer] = by_words,
-    tells: Callable[[CompletionRequest], Answer] = lambda _: told(),
+    tells: Callable[[CompletionRequest], Answer] = faithfully,
     name: str = "scripted-1",
 ) -> ScriptedLLM:
     def say(request: CompletionRequest) -> Answer:
@@ -60,7 +88,7 @@ class InterruptedLLM(ScriptedLLM):
     """Something happens while it tells the consensus."""
 
     def __init__(self, meanwhile: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(lambda q: by_words(q) if q.task == "read_review" else told())
+        super().__init__(lambda q: by_words(q) if q.task == "read_review" else faithfully(q))
         self._meanwhile = meanwhile
 
     @override
@@ -113,6 +141,22 @@ class ReadingRoom:
         reader = await self.add_reader(of=book)
         view = await self.service.review(reader, book, rating=rating, text=text)
         return reader, view.review
+
+    def fill(self, book: UUID, readers: int) -> None:
+        """So many reviews that have been read, two opinions each, without any work."""
+        shelf, at = self.shelf.shelf, self.clock.now()
+        for number in range(readers):
+            text = f"This is what reader {number} has to say, in words of some length."
+            review = Review(
+                id=new_id(), book_id=book, user_id=new_id(), rating=1 + number % 5, text=text,
+                created_at=at, updated_at=at, read_revision=1,
+            )  # fmt: skip
+            shelf.reviews[review.id] = review
+            shelf.opinions[review.id] = [
+                Opinion(1, list(Aspect)[(number + step) % 13], list(Polarity)[number % 3], text)
+                for step in (0, 5)
+            ]
+        shelf.consensus[book] = Consensus.untold(book, at)
 
     async def refresh(self, book: UUID) -> WatchedRun:
         """Run what is pending, and let the delayed wait."""

@@ -4,7 +4,7 @@ from uuid import UUID
 import pytest
 
 from app.domains.reviews.jobs import RefreshConsensus, RereadReviews
-from app.domains.reviews.model import Aspect, AspectCount
+from app.domains.reviews.model import Analysis, Aspect, AspectCount
 from app.ports.llm import (
     CompletionRequest,
     ContextOverflow,
@@ -21,10 +21,16 @@ from tests.domains.reviews.reading_room import (
     by_words,
     model,
     opinion,
+    sentence,
     told,
 )
 from tests.fakes.llm import AbsentLLM
 from tests.fakes.reviews import WatchedRun
+
+
+def is_told(analysis: Analysis) -> bool:
+    """Whether its text is a model's."""
+    return bool(analysis.consensus and analysis.source and not analysis.source.degraded)
 
 
 @pytest.fixture
@@ -49,12 +55,15 @@ async def test_the_consensus_is_pending_until_it_is_told(room: ReadingRoom, book
     assert (pending.status, pending.consensus) == ("pending", None)
     await room.refresh(book)
     fresh = await room.analysis(book)
-    assert (fresh.status, fresh.consensus) == ("fresh", told()["consensus"])
+    assert (fresh.status, fresh.consensus) == (
+        "fresh",
+        "On plot they are positive: tolp, posplot (1/1).",
+    )
     assert [view.count for view in fresh.aspects] == [AspectCount(Aspect.PLOT, 1, 0, 0)]
     assert [(q.review_id, q.text) for q in fresh.aspects[0].quotes] == [(review.id, review.text)]
     assert fresh.source
     assert (fresh.source.provider, fresh.source.degraded) == ("scripted", False)
-    assert fresh.source.prompt.startswith("tell_consensus@1#")
+    assert fresh.source.prompt.startswith("tell_consensus@2#")
     assert (fresh.reviews_covered, fresh.sentiment) == (1, 1.0)
 
 
@@ -136,7 +145,7 @@ async def test_who_withdraws_is_no_longer_heard_at_once(room: ReadingRoom, book:
     assert all(quote.review_id != review.id for view in analysis.aspects for quote in view.quotes)
     await room.refresh(book)
     assert "ruins it" not in asked(room.questions("tell_consensus")[-1])
-    assert (await room.analysis(book)).consensus == told()["consensus"]
+    assert is_told(await room.analysis(book))
 
 
 async def test_a_text_that_survives_a_withdrawal_is_shown_again(
@@ -147,10 +156,10 @@ async def test_a_text_that_survives_a_withdrawal_is_shown_again(
     shown = {q.review_id for view in (await room.analysis(book)).aspects for q in view.quotes}
     author, review = next(pair for pair in reviews if pair[1].id not in shown)
     await room.service.withdraw(author, book, review.id)
-    assert (await room.analysis(book)).consensus != told()["consensus"]
+    assert not is_told(await room.analysis(book))
     await room.refresh(book)
     analysis = await room.analysis(book)
-    assert (analysis.status, analysis.consensus) == ("fresh", told()["consensus"])
+    assert (analysis.status, is_told(analysis)) == ("fresh", True)
     assert len(room.questions("tell_consensus")) == 1
 
 
@@ -201,7 +210,7 @@ async def test_a_text_told_before_a_review_came_is_kept_and_stale(
     room.staffed(InterruptedLLM(another_comes))
     await room.refresh(book)
     analysis = await room.analysis(book)
-    assert (analysis.status, analysis.consensus) == ("stale", told()["consensus"])
+    assert (analysis.status, is_told(analysis)) == ("stale", True)
     assert analysis.reviews_covered == 1
 
 
@@ -245,9 +254,7 @@ async def test_when_the_model_is_back_it_reads_what_the_stand_in_read() -> None:
     await room.refresh(book)
     analysis = await room.analysis(book)
     assert [view.count for view in analysis.aspects] == [AspectCount(Aspect.HUMOUR, 0, 0, 1)]
-    assert analysis.consensus == told()["consensus"]
-    assert analysis.source
-    assert not analysis.source.degraded
+    assert is_told(analysis)
     assert room.jobs == []
 
 
@@ -281,7 +288,7 @@ async def test_a_review_the_model_cannot_read_is_read_by_the_stand_in_for_good()
     assert len(room.questions("read_review")) == 1
     analysis = await room.analysis(book)
     assert [view.count.aspect for view in analysis.aspects] == [Aspect.PLOT]
-    assert analysis.consensus == told()["consensus"]
+    assert is_told(analysis)
     assert room.jobs == []
 
 
@@ -301,14 +308,13 @@ async def test_a_review_too_long_for_the_window_is_read_in_part() -> None:
     "text",
     [
         "Good.",
-        "Readers like the plot and",
         "Of all readers 97 percent love the plot.",
         "Buy it at https://example.org today, everybody.",
         "good good good good good good good good good.",
     ],
 )
 async def test_a_text_that_is_no_consensus_gives_way_to_the_numbers(text: str) -> None:
-    room = ReadingRoom(model(tells=lambda _: told(text)))
+    room = ReadingRoom(model(tells=lambda _: told(sentence("plot", "positive", text))))
     book = await room.add_book()
     await room.review(book, "+plot good.")
     await room.refresh(book)

@@ -28,12 +28,16 @@ reviews = Table(
     Column("revision", Integer, nullable=False),
     Column("read_revision", Integer, nullable=False),
     Column("read_by", Text),
+    Column("read_with", Text),
     Column("read_degraded", Boolean, nullable=False),
+    Column("words_key", Text, nullable=False),
+    Column("language", Text),
     UniqueConstraint("book_id", "user_id", name="uq_reviews_reader"),
     CheckConstraint("rating between 1 and 5", name="rating"),
 )
 Index("ix_reviews_newest", reviews.c.book_id, reviews.c.created_at, reviews.c.id)
 Index("ix_reviews_rating", reviews.c.book_id, reviews.c.rating, reviews.c.id)
+Index("ix_reviews_words_key", reviews.c.words_key)
 
 review_opinions = Table(
     "review_opinions",

@@ -2,10 +2,18 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from app.ports.llm import CompletionRequest, Message
 from app.shared.fencing import fence
 from app.shared.prompt_file import Prompt, read_prompt
+
+Name = Literal["summarise_passage", "merge_summaries", "present_book", "introduce_book"]
+
+
+def reference(name: Name) -> str:
+    """`name@version#hash` of a prompt, part of the key of each answer to it."""
+    return _prompt(name).reference
 
 
 @cache
@@ -50,8 +58,26 @@ def merge_summaries(
 def present_book(
     *, title: str, author: str, summaries: list[str], evidence: list[str], words: int, tokens: int
 ) -> CompletionRequest:
+    return _about_book("present_book", title, author, summaries, evidence, words, tokens)
+
+
+def introduce_book(
+    *, title: str, author: str, summaries: list[str], evidence: list[str], words: int, tokens: int
+) -> CompletionRequest:
+    return _about_book("introduce_book", title, author, summaries, evidence, words, tokens)
+
+
+def _about_book(
+    name: Name,
+    title: str,
+    author: str,
+    summaries: list[str],
+    evidence: list[str],
+    words: int,
+    tokens: int,
+) -> CompletionRequest:
     return _request(
-        "present_book",
+        name,
         tokens,
         book=_book(title, author),
         parts=fence("parts", _numbered(summaries)),
@@ -60,7 +86,7 @@ def present_book(
     )
 
 
-def _request(name: str, tokens: int, **values: str) -> CompletionRequest:
+def _request(name: Name, tokens: int, **values: str) -> CompletionRequest:
     prompt = _prompt(name)
     system, user = prompt.render(**values)
     return CompletionRequest(

@@ -1,10 +1,18 @@
 """Reading one review: which sentence says what about which aspect."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
-from app.domains.reviews.model import Aspect, Opinion, Polarity, Reading, Review
-from app.domains.reviews.prompts import MOST_SENTENCES, read_review_prompt
+from app.domains.reviews.model import Opinion, Polarity, Reading, Review
+from app.domains.reviews.model.topics import FREE, subject_of
+from app.domains.reviews.prompts import (
+    MOST_SENTENCES,
+    OTHER,
+    read_review_prompt,
+    read_review_reference,
+)
 from app.ports.llm import (
     ContextOverflow,
     LLMProvider,
@@ -12,16 +20,18 @@ from app.ports.llm import (
     ModelRefused,
     ModelUnavailable,
 )
-from app.shared.sentences import sentences
+from app.shared.sentences import sentence_spans, sentences
 
 _LONGEST_QUOTE = 300
+_MOST_TOPICS = 3
 
 
 class ReviewReader:
     """Reads reviews by the model, or by the stand-in where the model fails.
 
     It lives for one run of a job: a model that is away is asked once. Each question shows
-    one review only, and its answer can be nothing but numbers and names from our lists.
+    one review only, and its answer can be nothing but numbers and names from our lists, and
+    names of topics that stand in the review.
     """
 
     def __init__(self, llm: LLMProvider, stand_in: LLMProvider) -> None:
@@ -30,20 +40,27 @@ class ReviewReader:
         self.model_fails = False
         self.model_may_return = False
 
+    @property
+    def prompt(self) -> str:
+        return read_review_reference()
+
+    @property
+    def is_stand_in(self) -> bool:
+        return self._llm.card.provider == self._stand_in.card.provider
+
     async def read(self, review: Review) -> Reading:
         """Never fails: a review nobody can read has no opinions."""
         by = self._stand_in.card.reference
         if not self.model_fails:
             try:
                 opinions = await _opinions(self._llm, review)
-                degraded = self._llm.card.provider == self._stand_in.card.provider
-                return Reading(opinions, self._llm.card.reference, degraded)
+                return Reading(opinions, self._llm.card.reference, self.is_stand_in, self.prompt)
             except (ModelUnavailable, ModelRefused) as failure:
                 self.give_up(failure)
             except ModelFailure:
                 # It answered and cannot read this one: no use to ask it again.
                 by = self._llm.card.reference
-        return Reading(await self._stood_in(review), by, degraded=True)
+        return Reading(await self._stood_in(review), by, degraded=True, prompt=self.prompt)
 
     def give_up(self, failure: ModelFailure) -> None:
         """Ask the model nothing more in this run."""
@@ -61,7 +78,7 @@ async def _opinions(llm: LLMProvider, review: Review) -> Sequence[Opinion]:
     shown = sentences(review.text)[:MOST_SENTENCES]
     while True:
         try:
-            answer = await llm.complete(read_review_prompt(rating=review.rating, sentences=shown))
+            answer = await llm.complete(read_review_prompt(sentences=shown))
         except ContextOverflow:
             # Windows differ, and only the provider can count tokens: show the first half.
             if len(shown) < 2:
@@ -73,15 +90,49 @@ async def _opinions(llm: LLMProvider, review: Review) -> Sequence[Opinion]:
 
 def opinions_in(answer: Mapping[str, Any], shown: Sequence[str]) -> Sequence[Opinion]:
     """The opinions of an answer about sentences that were shown; a sentence that says both
-    of one aspect is mixed."""
-    found: dict[tuple[int, Aspect], Polarity] = {}
-    for item in answer.get("opinions", ()):
-        place = item["sentence"], Aspect(item["aspect"])
-        polarity = Polarity(item["polarity"])
-        if 1 <= place[0] <= len(shown):
-            same = found.get(place, polarity) is polarity
-            found[place] = polarity if same else Polarity.MIXED
+    of one aspect is mixed. Of free topics the first three count."""
+    found: dict[tuple[int, str], Polarity] = {}
+    for place, polarity in _said(answer, shown):
+        same = found.get(place, polarity) is polarity
+        found[place] = polarity if same else Polarity.MIXED
     return [
-        Opinion(number, aspect, polarity, shown[number - 1][:_LONGEST_QUOTE])
-        for (number, aspect), polarity in sorted(found.items())
+        Opinion(number, subject, polarity, shown[number - 1][:_LONGEST_QUOTE])
+        for (number, subject), polarity in sorted(found.items())
     ]
+
+
+def carried_over(opinions: Sequence[Opinion], before: str, after: str) -> list[Opinion]:
+    """What was found in a text, quoted from another one of the same words between other
+    white space."""
+    ink = [0, *accumulate(not sign.isspace() for sign in before)]
+    places = [place for place, sign in enumerate(after) if not sign.isspace()]
+    quotes = {
+        number: after[places[ink[start]] : places[ink[end] - 1] + 1]
+        for number, (start, end) in enumerate(sentence_spans(before), start=1)
+    }
+    return [
+        replace(opinion, quote=quotes[opinion.sentence][:_LONGEST_QUOTE])
+        for opinion in opinions
+        if opinion.sentence in quotes
+    ]
+
+
+def _said(
+    answer: Mapping[str, Any], shown: Sequence[str]
+) -> Iterator[tuple[tuple[int, str], Polarity]]:
+    topics: set[str] = set()
+    for item in answer.get("opinions", ()):
+        number = item["sentence"]
+        if not 1 <= number <= len(shown):
+            continue
+        subject: str | None = item["aspect"]
+        if subject == OTHER:
+            subject = subject_of(item.get("topic", ""), shown[number - 1])
+        if subject and _has_room(subject, topics):
+            yield (number, subject), Polarity(item["polarity"])
+
+
+def _has_room(subject: str, topics: set[str]) -> bool:
+    if subject.startswith(FREE) and len(topics) < _MOST_TOPICS:
+        topics.add(subject)
+    return subject in topics or not subject.startswith(FREE)

@@ -1,6 +1,6 @@
 """Reviews by those who borrowed the book, and what they add up to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from app.domains.reviews.model import Analysis, Consensus, Ratings, Review, Revi
 from app.domains.reviews.ports import ReviewsWork
 from app.domains.reviews.service.analysis import analysis_by_stars, analysis_of
 from app.domains.reviews.service.consensus import ConsensusRefresh
+from app.domains.reviews.service.reading import carried_over
 from app.ports.clock import Clock
 from app.ports.jobs import JobRun
 from app.ports.llm import LLMProvider
@@ -65,9 +66,7 @@ class ReviewsService:
             review = await work.reviews.get(book_id, review_id)
             if review.user_id != actor.id:
                 raise NotYourReview
-            now = self._clock.now()
-            await work.reviews.reword(review, rating=rating, text=text, at=now)
-            await self._retract(work, review, now)
+            await self._reword(work, review, rating, text)
             return await work.reviews.view(review)
 
     async def withdraw(self, actor: User, book_id: UUID, review_id: UUID) -> None:
@@ -115,12 +114,42 @@ class ReviewsService:
             # The book went, and its reviews with it.
             return
 
+    async def _reword(self, work: ReviewsWork, review: Review, rating: int, text: str) -> None:
+        now = self._clock.now()
+        if not (review.is_read and review.says_the_same_as(text)):
+            await work.reviews.reword(review, rating=rating, text=text, at=now)
+            await self._retract(work, review, now)
+            return
+        # Other stars or other white space: what was found in the words stays found.
+        found = await work.reviews.opinions_of(review)
+        reading = review.reading_of(carried_over(found, review.text, text))
+        await work.reviews.reword(review, rating=rating, text=text, at=now)
+        await work.reviews.read(review, reading)
+        consensus = await _consensus(work, review.book_id, now)
+        consensus.unsettle(now)
+        await self._follow(work, review.book_id)
+
     async def _retract(self, work: ReviewsWork, review: Review, now: datetime) -> None:
         consensus = await _consensus(work, review.book_id, now)
         consensus.retract(review.id, now)
         if not (await work.reviews.ratings(review.book_id)).count:
             consensus.forget(now)
         await self._follow(work, review.book_id)
+
+    async def recount(self) -> Sequence[UUID]:
+        """Make the sums of all books anew from their reviews; which books had others."""
+        async with self._begin() as work:
+            books = await work.reviews.books()
+        return [book_id for book_id in books if await self._recount(book_id)]
+
+    async def _recount(self, book_id: UUID) -> bool:
+        """Whether the sums were other ones; a book that goes meanwhile has none."""
+        try:
+            async with self._begin() as work:
+                await work.reviews.hold(book_id)
+                return await work.reviews.rebuild(book_id)
+        except NotFound:
+            return False
 
     async def _follow(self, work: ReviewsWork, book_id: UUID) -> None:
         if self._enabled:

@@ -1,32 +1,21 @@
 """Opinions of readers, and what they add up to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, Literal
 from uuid import UUID
+
+from app.domains.reviews.model.aspects import Aspect as Aspect
+from app.domains.reviews.model.languages import language_of
+from app.domains.reviews.model.topics import FREE, MOST_TOPICS, shown_name
 
 ReviewSort = Literal["-created_at", "created_at", "-rating", "rating"]
 ConsensusStatus = Literal["none", "pending", "fresh", "stale"]
 
 FORMER_READER = "a former reader"
-
-
-class Aspect(StrEnum):
-    PLOT = "plot"
-    CHARACTERS = "characters"
-    PROSE = "prose"
-    PACING = "pacing"
-    ENDING = "ending"
-    SETTING = "setting"
-    DIALOGUE = "dialogue"
-    IDEAS = "ideas"
-    RESEARCH = "research"
-    HUMOUR = "humour"
-    EMOTION = "emotion"
-    LENGTH = "length"
-    EDITION = "edition"
 
 
 class Polarity(StrEnum):
@@ -39,7 +28,8 @@ class Polarity(StrEnum):
 class Review:
     """One reader's opinion of one book. `revision` grows with each edit; `read_revision`
     is the one whose opinions are counted (0: none yet), `read_by` the model that was asked
-    for them, `read_degraded` that a stand-in had to answer."""
+    for them, `read_with` the prompt (`name@version#hash`), `read_degraded` that a stand-in
+    had to answer. `words_key` names its words whatever the white space between them."""
 
     id: UUID
     book_id: UUID
@@ -51,7 +41,13 @@ class Review:
     revision: int = 1
     read_revision: int = 0
     read_by: str | None = None
+    read_with: str | None = None
     read_degraded: bool = False
+    words_key: str | None = None
+    language: str | None = None
+
+    def __post_init__(self) -> None:
+        self._note_words()
 
     @property
     def is_read(self) -> bool:
@@ -61,11 +57,29 @@ class Review:
         """The new words are unread: nothing of the old ones counts any more."""
         self.rating, self.text, self.updated_at = rating, text, at
         self.revision += 1
-        self.read_revision, self.read_by, self.read_degraded = 0, None, False
+        self.read_revision, self.read_degraded = 0, False
+        self.read_by = self.read_with = None
+        self._note_words()
 
     def mark_read(self, reading: "Reading") -> None:
         self.read_revision = self.revision
-        self.read_by, self.read_degraded = reading.by, reading.degraded
+        self.read_by, self.read_with = reading.by, reading.prompt
+        self.read_degraded = reading.degraded
+
+    def reading_of(self, opinions: Sequence["Opinion"]) -> "Reading":
+        """These opinions, found as those were that are counted now."""
+        return Reading(opinions, self.read_by or "", self.read_degraded, self.read_with)
+
+    def says_the_same_as(self, text: str) -> bool:
+        return self.words_key == words_key_of(text)
+
+    def _note_words(self) -> None:
+        self.words_key, self.language = words_key_of(self.text), language_of(self.text)
+
+
+def words_key_of(text: str) -> str:
+    """A hash of the words of a text, whatever white space stands between them."""
+    return sha256(" ".join(text.split()).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +93,24 @@ class ReviewView:
 @dataclass(frozen=True, slots=True)
 class Opinion:
     """Sentence `sentence` (from 1) of a review, `quote` in its own words, says this about
-    that. A review has at most one opinion for each sentence and aspect."""
+    that: an Aspect, or a free topic (`other:…`). A review has at most one opinion for each
+    sentence and aspect."""
 
     sentence: int
-    aspect: Aspect
+    aspect: str
     polarity: Polarity
     quote: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a model found in a review, and which model was asked (`provider:model`)."""
+    """What a model found in a review, which model was asked (`provider:model`), and how
+    (`name@version#hash` of the prompt)."""
 
     opinions: Sequence[Opinion]
     by: str
     degraded: bool
+    prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +118,10 @@ class Exemplar:
     """A sentence of a live review that stands for one view of an aspect."""
 
     review_id: UUID
-    aspect: Aspect
+    aspect: str
     polarity: Polarity
     text: str
+    sentence: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +139,10 @@ class Ratings:
 
 @dataclass(frozen=True, slots=True)
 class AspectCount:
-    """How many readers speak of an aspect, by what they think of it; each reader counts
-    once: as mixed when they say both."""
+    """How many readers speak of an aspect (or of a free topic), by what they think of it;
+    each reader counts once: as mixed when they say both."""
 
-    aspect: Aspect
+    aspect: str
     positive: int
     negative: int
     mixed: int
@@ -134,20 +152,39 @@ class AspectCount:
         return self.positive + self.negative + self.mixed
 
     @property
+    def is_free(self) -> bool:
+        return self.aspect.startswith(FREE)
+
+    @property
+    def name(self) -> str:
+        return shown_name(self.aspect)
+
+    @property
     def counts(self) -> tuple[int, int, int]:
         return self.positive, self.negative, self.mixed
+
+
+def ranked_counts(counts: Iterable[AspectCount]) -> tuple[AspectCount, ...]:
+    """The most spoken of first, among equals in the order of our list, then by name; of free
+    topics no more than there is room for."""
+    order = {aspect.value: place for place, aspect in enumerate(Aspect)}
+    ranked = sorted(counts, key=lambda c: (-c.readers, order.get(c.aspect, len(order)), c.aspect))
+    topics = [count for count in ranked if count.is_free][:MOST_TOPICS]
+    return tuple(count for count in ranked if not count.is_free or count in topics)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """All that is counted of a book's reviews at one moment: the stars of all, and what
     `readers` of them, whose reviews have been read, say of which aspect (the most spoken of
-    first). `degraded`: a stand-in read some of them."""
+    first; free topics from five readers on). `degraded`: a stand-in read some of them;
+    `language`: the one most of them are written in, as far as it is known."""
 
     ratings: Ratings = Ratings()
     aspects: tuple[AspectCount, ...] = ()
     readers: int = 0
     degraded: bool = False
+    language: str | None = None
 
     @property
     def all_read(self) -> bool:
