@@ -324,8 +324,8 @@ async def test_a_consensus_tells_each_counted_view() -> None:
         "properties": {"sentences": {"type": "array", "maxItems": 24, "items": items}},
     }
     facts = (
-        "overall (positive): readers like the book\nmaps (negative): some criticise it\n"
-        "wit (mixed): a few are divided over it\nWhat do they say?"
+        "overall (positive): readers like the book\nmaps (negative): some criticise the maps\n"
+        "wit (mixed): a few are divided over the wit\nWhat do they say?"
     )
     asked = CompletionRequest(
         [Message("user", fence("facts", facts))], task="tell", prompt="t@1", output_schema=schema

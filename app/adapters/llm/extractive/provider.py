@@ -11,7 +11,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing_extensions import override
 
 from app.adapters.llm.answers import completion, refuse_overflow
-from app.adapters.llm.extractive.writing import object_for, order_of, summary
+from app.adapters.llm.extractive.order import Order
+from app.adapters.llm.extractive.writing import object_for, summary
 from app.adapters.llm.pieces import opened
 from app.adapters.llm.tokens import TokenEstimate, estimate_tokens
 from app.ports.llm import (
@@ -34,7 +35,7 @@ class ExtractiveLLM(LLMProvider):
     """
 
     def __init__(self, *, context: int = 1_000_000) -> None:
-        self._card = ModelCard("extractive", "centroid-1", context)
+        self._card = ModelCard("extractive", "coverage-1", context)
         self._estimate = TokenEstimate()
 
     @property
@@ -69,7 +70,7 @@ class ExtractiveLLM(LLMProvider):
 
 
 def _answer(request: CompletionRequest) -> str:
-    order = order_of(request)
+    order = Order.of(request)
     if request.output_schema is None:
         return summary(order, {})
     return json.dumps(object_for(order, request.output_schema), ensure_ascii=False)

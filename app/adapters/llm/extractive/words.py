@@ -56,7 +56,11 @@ def tokens(text: str) -> list[str]:
 
 def content_words(text: str) -> list[str]:
     """Tokens that can carry a subject: no stopwords, no single letters, no endless strings."""
-    return [t for t in tokens(text) if 1 < len(t) < _LONGEST_WORD and t not in STOPWORDS]
+    return [t for t in tokens(text) if is_content(t)]
+
+
+def is_content(token: str) -> bool:
+    return 1 < len(token) < _LONGEST_WORD and token not in STOPWORDS
 
 
 def word_count(text: str) -> int:

@@ -1,59 +1,24 @@
 """One writer for each member an answer can have, fed from the data blocks of a prompt."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from app.adapters.llm.extractive.contents import warnings_in
+from app.adapters.llm.extractive.coverage import summary_of
 from app.adapters.llm.extractive.opinions import opinions_in
-from app.adapters.llm.extractive.salience import ended, summary_of, weighed
+from app.adapters.llm.extractive.order import Order, Part
+from app.adapters.llm.extractive.reading import ended
+from app.adapters.llm.extractive.salience import Text, worths
 from app.adapters.llm.extractive.subjects import names_in, themes_in
-from app.ports.llm import CompletionRequest, StructureBroken
-from app.shared.fencing import fenced_blocks
+from app.ports.llm import StructureBroken
+from app.shared.sentences import sentences
 
-_WORD_LIMIT = re.compile(r"at most (\d{1,6}) words")
-_STARS = re.compile(r"^Stars given by the reviewer: ([1-5])\b", re.M)
-_ORDINAL = re.compile(r"^\s*\d+\s*[.:)]\s+")
-_DATA = re.compile(r"<data:.*</data:[a-z_]+ [0-9a-f]{12}>", re.S)
-_FRAME = frozenset({"book", "chapter", "part"})
 _HOOK_LENGTHS = range(40, 201)
+_FACT = re.compile(r"^(.+?) \((positive|negative|mixed)\): (.+)$")
+_SOURCES = ("support", "parts", "part", "evidence", "source", "sources")
 
 Schema = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is asked for: the data, the words outside it, and how many words back."""
-
-    blocks: Sequence[tuple[str, str]]
-    words_around: str
-    limit: int
-
-    def block(self, label: str) -> str:
-        return "\n\n".join(text for name, text in self.blocks if name == label)
-
-    @property
-    def material(self) -> str:
-        """What is to be summarised: the passage, or the parts, or whatever there is."""
-        for label in ("passage", "parts"):
-            if text := self.block(label).strip():
-                return _paragraphs(text)
-        others = [text for name, text in self.blocks if name not in _FRAME and text.strip()]
-        around = "" if self.blocks else self.words_around
-        return "\n\n".join(others) or around or self.block("book")
-
-    @property
-    def everything(self) -> str:
-        return f"{self.material}\n\n{self.block('evidence')}"
-
-
-def order_of(request: CompletionRequest) -> Order:
-    """Read the request; a limit is believed only outside the data."""
-    asked = "\n".join(m.content for m in request.messages if m.role == "user")
-    around = _DATA.sub("\n", asked).strip()
-    stated = _WORD_LIMIT.findall(around)
-    limit = int(stated[-1]) if stated else max(20, request.max_output_tokens // 2)
-    return Order(fenced_blocks(asked), around, max(1, limit))
 
 
 def object_for(order: Order, schema: Schema) -> dict[str, Any]:
@@ -67,21 +32,31 @@ def object_for(order: Order, schema: Schema) -> dict[str, Any]:
 
 
 def summary(order: Order, schema: Schema) -> str:
-    most = schema.get("maxLength", 20_000)
-    text = summary_of(order.material, words=order.limit, characters=most)
-    if not text:
+    return _told(order.material, order, schema)
+
+
+def _blurb(order: Order, schema: Schema) -> str:
+    return _told(order.beginning, order, schema)
+
+
+def _told(text: str, order: Order, schema: Schema) -> str:
+    told = summary_of(text, words=order.limit, characters=schema.get("maxLength", 20_000))
+    if not told:
         raise StructureBroken("There is no text to summarise.")
-    return text
+    return told
 
 
 def _hook(order: Order, schema: Schema) -> str:
-    """A telling sentence of handy length from the first two thirds: nothing is given away."""
+    """The worthiest sentence of handy length that gives the end not away."""
     most = schema.get("maxLength", 240)
-    found = weighed(order.everything)
-    early = found[: max(1, len(found) * 2 // 3)]
-    handy = [s for s in early if len(s.text) in _HOOK_LENGTHS and len(s.text) < most]
+    read = Text.of(order.beginning)
+    handy = [
+        (worth, sentence.text)
+        for sentence, worth in zip(read.sentences, worths(read), strict=True)
+        if len(sentence.text) in _HOOK_LENGTHS and len(sentence.text) < most
+    ]
     if handy:
-        return ended(max(handy, key=lambda s: s.worth).text)
+        return ended(max(handy, key=lambda found: found[0])[1])
     return summary_of(order.everything, words=30, characters=most) or "…"
 
 
@@ -95,42 +70,70 @@ def _characters(order: Order, schema: Schema) -> list[str]:
     return names_in(order.everything, limit=schema.get("maxItems", 12), characters=longest)
 
 
+def _warnings(order: Order, schema: Schema) -> list[str]:
+    """Of those that may be given, where a list says which."""
+    allowed = schema.get("items", {}).get("enum")
+    found = [w for w in warnings_in(order.everything) if allowed is None or w in allowed]
+    return found[: schema.get("maxItems", len(found))]
+
+
 def _opinions(order: Order, schema: Schema) -> list[dict[str, Any]]:
-    stars = _STARS.search(order.words_around)
     members = schema["items"]["properties"]
     most = members["sentence"].get("maximum", 10_000)
     found = opinions_in(
-        order.block("sentences"),
-        stars=int(stars[1]) if stars else None,
-        aspects=members["aspect"]["enum"],
+        order.block("sentences"), stars=order.stars, aspects=members["aspect"]["enum"]
     )
     return [o for o in found if 1 <= o["sentence"] <= most][: schema.get("maxItems", 24)]
 
 
-def _consensus(order: Order, schema: Schema) -> str:
-    """The facts as prose, as many whole ones as there is room for."""
-    room = schema.get("maxLength", 900)
-    text = ""
-    for fact in filter(None, map(str.strip, order.block("facts").splitlines())):
-        sentence = ended(fact.lstrip("-• "))
-        if len(text) + len(sentence) < room:
-            text = f"{text} {sentence}".strip()
-    return text or summary(order, schema)
+def _sentences(order: Order, schema: Schema) -> list[dict[str, Any]]:
+    """Sentences that say what they are about, or which parts they were taken from."""
+    members = schema["items"]["properties"]
+    write = _views if "aspect" in members else _traced
+    return list(write(order, members))[: schema.get("maxItems", 400)]
 
 
-def _paragraphs(text: str) -> str:
-    """Each line a paragraph of its own where lines are numbered summaries."""
-    lines = text.splitlines()
-    if not any(map(_ORDINAL.match, lines)):
-        return text
-    return "\n\n".join(_ORDINAL.sub("", line) for line in lines)
+def _views(order: Order, members: Schema) -> Iterator[dict[str, Any]]:
+    for line in order.block("facts").splitlines():
+        if (fact := _FACT.match(line)) and fact[1] in members["aspect"]["enum"]:
+            text = f"{fact[3][:1].upper()}{fact[3][1:]}."
+            yield {"aspect": fact[1], "stance": fact[2], "text": text}
+
+
+def _traced(order: Order, members: Schema) -> Iterator[dict[str, Any]]:
+    most = members["text"].get("maxLength", 20_000)
+    known = [name for name in _SOURCES if name in members]
+    for sentence in sentences(summary(order, {})):
+        if len(sentence) <= most:
+            numbers = _taken_from(sentence, order.parts)
+            yield {"text": sentence} | {n: _numbers(numbers, members[n]) for n in known}
+
+
+def _numbers(numbers: Sequence[int], schema: Schema) -> Any:
+    if schema.get("type") != "array":
+        return numbers[0] if numbers else None
+    allowed = schema.get("items", {}).get("enum", numbers)
+    return [number for number in numbers if number in allowed]
+
+
+def _taken_from(sentence: str, parts: Sequence[Part]) -> list[int]:
+    """The numbers of the parts that have the sentence word for word."""
+    words = sentence.rstrip(".").split()
+    return [
+        part.number
+        for part in parts
+        if part.number is not None and " ".join(words) in " ".join(part.text.split())
+    ]
 
 
 _WRITERS: Mapping[str, Callable[[Order, Schema], Any]] = {
     "summary": summary,
+    "synopsis": summary,
+    "blurb": _blurb,
     "hook": _hook,
     "themes": _themes,
     "characters": _characters,
+    "content_warnings": _warnings,
+    "sentences": _sentences,
     "opinions": _opinions,
-    "consensus": _consensus,
 }
