@@ -1,133 +1,68 @@
 """How well the next book is found, on real readers: `bench recommend --books … --ratings …`.
 
-Strong generalisation: the readers of a fold are held out of the fit; 80 % of a reader's
-liked books (rating 4 or 5, readers with at least 10) are shown, the rest are to be found.
-The first tenth of the readers is for tuning (`--dev`) and is in no reported figure.
-Files as in goodbooks-10k: books.csv, ratings.csv and, beside the books, book_genres.csv.
+Every model on one split in one run: floors, what others use (`_rivals`), ours. Strangers are
+readers held out of the fit, new books those nobody had yet (see `_readers`); `--loans` adds
+the loans of a real library in time order. Without `--seed`, the mean of three splits.
+nDCG@10 has binary gain and min(10, hidden) as its ideal; Recall@20 is of min(20, hidden).
 """
 
 import argparse
-import csv
-import random
-import re
-import shlex
+import pickle
+import platform
 import time
-from abc import abstractmethod
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-from typing_extensions import override
 
+from app.adapters.recommender.ease import EaseRecommender
+from app.adapters.recommender.hybrid import HybridRecommender
 from app.adapters.recommender.tfidf import TfidfRecommender
-from app.ports.recommender import (
-    Interaction,
-    Item,
-    Profile,
-    Reason,
-    Recommendation,
-    Recommender,
-    Snapshot,
+from app.ports.recommender import Profile, Recommender
+from benchmarks._machine import record
+from benchmarks._readers import (
+    Case,
+    Task,
+    held_out,
+    new_books,
+    read_books,
+    read_loans,
+    read_stars,
+    strangers,
+)
+from benchmarks._rivals import (
+    Ease,
+    FieldsKnn,
+    ImplicitAls,
+    ItemKnn,
+    OneFieldMean,
+    PopularityRanking,
+    RandomRanking,
 )
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
-FOLDS = 10
-FEWEST_LIKED = 10
-LIKED = 4
-Liked = Mapping[int, Sequence[UUID]]
-
-
-class _Ranking(Recommender):
-    """A floor: one order of the items per reader, and no reasons worth the name."""
-
-    @override
-    def fit(self, snapshot: Snapshot) -> None:
-        self._ids = [item.id for item in snapshot.items]
-        self._learn(snapshot)
-
-    @override
-    def recommend(
-        self, profile: Profile, exclude: Collection[UUID], k: int
-    ) -> list[Recommendation]:
-        scores = self._scores(profile)
-        order = (row for row in np.argsort(-scores, kind="stable") if self._ids[row] not in exclude)
-        best = [row for row, _ in zip(order, range(k), strict=False)]
-        reason = Reason("popular")
-        return [Recommendation(self._ids[row], float(scores[row]), (reason,)) for row in best]
-
-    @override
-    def similar(self, item_id: UUID, k: int) -> list[Recommendation]:
-        return []
-
-    @abstractmethod
-    def _learn(self, snapshot: Snapshot) -> None: ...
-
-    @abstractmethod
-    def _scores(self, profile: Profile) -> Any:
-        """One number for each item of the snapshot, in its order."""
-
-
-class RandomRanking(_Ranking):
-    name = "random"
-
-    @override
-    def _learn(self, snapshot: Snapshot) -> None:
-        self._random = np.random.default_rng(0)
-
-    @override
-    def _scores(self, profile: Profile) -> Any:
-        return self._random.random(len(self._ids))
-
-
-class PopularityRanking(_Ranking):
-    name = "popularity"
-
-    @override
-    def _learn(self, snapshot: Snapshot) -> None:
-        self._popularity = np.array([item.popularity for item in snapshot.items])
-
-    @override
-    def _scores(self, profile: Profile) -> Any:
-        return self._popularity
-
-
-class OneFieldMean(_Ranking):
-    """What most public code does: one bag of words per book, the mean of the reader's books."""
-
-    name = "tf-idf, one field, mean profile"
-
-    @override
-    def _learn(self, snapshot: Snapshot) -> None:
-        bags = [f"{i.title} {i.author} {' '.join(i.genres)}" for i in snapshot.items]
-        self._matrix = TfidfVectorizer().fit_transform(bags).tocsr()
-        self._row_of = {item_id: row for row, item_id in enumerate(self._ids)}
-
-    @override
-    def _scores(self, profile: Profile) -> Any:
-        rows = [self._row_of[item_id] for item_id in profile.items]
-        return self._matrix @ np.asarray(self._matrix[rows].mean(axis=0)).ravel()
-
-
-RIVALS: Sequence[Callable[[], Recommender]] = (
+Rival = Callable[[], Recommender]
+OURS: Sequence[Rival] = (TfidfRecommender, EaseRecommender, HybridRecommender)
+# These see nothing of a book but its readers, so of a new one nothing.
+BLIND_TO_CONTENT: Sequence[Rival] = (
+    PopularityRanking,
+    ItemKnn,
+    ImplicitAls,
+    Ease,
+    EaseRecommender,
+)
+RIVALS: Sequence[Rival] = (
     RandomRanking,
     PopularityRanking,
     OneFieldMean,
-    TfidfRecommender,
+    FieldsKnn,
+    ItemKnn,
+    ImplicitAls,
+    Ease,
+    *OURS,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A held-out reader: the liked books shown to the model, and those to be found."""
-
-    shown: Sequence[UUID]
-    hidden: frozenset[UUID]
+SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +72,6 @@ class Answer:
     seconds: float
 
     def ndcg(self, cut: int = 10) -> float:
-        """Binary gain; the ideal has min(cut, hidden) hits."""
         gains = [1 / np.log2(place + 2) for place in range(cut)]
         won = sum(
             gain
@@ -153,162 +87,166 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Result:
+    """One model on one task; `megabytes` is the fitted model as Python would store it."""
+
     name: str
-    ndcg: float
-    error: float
-    recall: float
-    coverage: float
+    answers: Sequence[Answer]
     fit_seconds: float
-    p50_ms: float
-    p95_ms: float
+    megabytes: float
+    items: int
+
+    @property
+    def ndcg(self) -> float:
+        return float(np.mean([answer.ndcg() for answer in self.answers]))
+
+    @property
+    def recall(self) -> float:
+        return float(np.mean([answer.recall() for answer in self.answers]))
+
+    @property
+    def coverage(self) -> float:
+        return len({book for answer in self.answers for book in answer.top[:10]}) / self.items
+
+    def milliseconds(self, percentile: float) -> float:
+        return float(np.percentile([answer.seconds for answer in self.answers], percentile)) * 1000
 
 
-def read_books(books: Path) -> list[Item]:
-    """The items, with no popularity yet: that is for the fit's own readers to say."""
-    with books.with_name("book_genres.csv").open(encoding="utf-8", newline="") as file:
-        genres = {row["book_id"]: tuple(row["genres"].split(",")) for row in csv.DictReader(file)}
-    with books.open(encoding="utf-8", newline="") as file:
-        return [
-            Item(
-                id=UUID(int=int(row["book_id"])),
-                title=row["title"],
-                author=re.sub(r"\s+", " ", row["authors"]),
-                genres=genres.get(row["book_id"], ()),
-                language=row["language_code"] or None,
-            )
-            for row in csv.DictReader(file)
-        ]
-
-
-def read_liked(ratings: Path) -> Liked:
-    """Each reader's liked books, of the readers with enough of them."""
-    liked: dict[int, dict[UUID, None]] = {}
-    with ratings.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if int(row["rating"]) >= LIKED:
-                book = UUID(int=int(row["book_id"]))
-                liked.setdefault(int(row["user_id"]), {})[book] = None
-    return {reader: list(books) for reader, books in liked.items() if len(books) >= FEWEST_LIKED}
-
-
-def folds(liked: Liked, seed: int) -> list[list[int]]:
-    """Ten tenths of the readers, the first of them for tuning."""
-    readers = sorted(liked)
-    random.Random(seed).shuffle(readers)
-    return [readers[start::FOLDS] for start in range(FOLDS)]
-
-
-def snapshot_without(held_out: Collection[int], items: Sequence[Item], liked: Liked) -> Snapshot:
-    """What may be learnt when these readers are unknown."""
-    training = {reader: books for reader, books in liked.items() if reader not in held_out}
-    readers = Counter(book for books in training.values() for book in books)
-    at = datetime(2020, 1, 1, tzinfo=UTC)
-    return Snapshot(
-        version="bench",
-        items=[replace(item, popularity=readers[item.id]) for item in items],
-        interactions=[
-            Interaction(UUID(int=reader), book, 1.0, at)
-            for reader, books in training.items()
-            for book in books
-        ],
-    )
-
-
-def case_of(books: Sequence[UUID], random_: random.Random) -> Case:
-    shuffled = random_.sample(books, len(books))
-    hidden = len(books) // 5
-    return Case(shuffled[hidden:], frozenset(shuffled[:hidden]))
-
-
-def answered(model: Recommender, case: Case) -> Answer:
+def measured(rival: Rival, task: Task) -> Result:
+    model = rival()
     started = time.perf_counter()
-    profile = Profile(items=dict.fromkeys(case.shown, 1.0))
-    top = [found.item_id for found in model.recommend(profile, frozenset(case.shown), 20)]
-    return Answer(case, top, time.perf_counter() - started)
+    model.fit(task.snapshot)
+    seconds = time.perf_counter() - started
+    answers = [_answered(model, case) for case in task.cases]
+    size = len(pickle.dumps(model, protocol=pickle.HIGHEST_PROTOCOL)) / 1e6
+    return Result(model.name, answers, seconds, size, len(task.snapshot.items))
 
 
-def compare(
-    items: Sequence[Item],
-    liked: Liked,
-    *,
-    seed: int,
-    most_readers: int | None = None,
-    dev: bool = False,
-    rivals: Sequence[Callable[[], Recommender]] = RIVALS,
-) -> list[Result]:
-    """Every rival over the same folds, cases and machine; at most so many readers in all."""
-    parts = folds(liked, seed)
-    parts = parts[:1] if dev else parts[1:]
-    each = None if most_readers is None else -(-most_readers // len(parts))
-    answers: dict[str, list[Answer]] = {}
-    fits: dict[str, list[float]] = {}
-    for part in parts:
-        snapshot = snapshot_without(set(part), items, liked)
-        shuffle = random.Random(f"{seed}/{part[0]}")
-        cases = [case_of(liked[reader], shuffle) for reader in part[:each]]
-        for rival in rivals:
-            model = rival()
-            started = time.perf_counter()
-            model.fit(snapshot)
-            fits.setdefault(model.name, []).append(time.perf_counter() - started)
-            answers.setdefault(model.name, []).extend(answered(model, case) for case in cases)
-    return [_result(name, answers[name], fits[name], len(items)) for name in answers]
+def compare(task: Task, rivals: Iterable[Rival] = RIVALS) -> list[Result]:
+    """Every rival on the same task and machine."""
+    results = []
+    for rival in rivals:
+        results.append(measured(rival, task))
+        last = results[-1]
+        print(f"  {last.name}: {last.ndcg:.4f}, fit {last.fit_seconds:.1f} s", flush=True)
+    return results
 
 
-def _result(name: str, answers: Sequence[Answer], fits: Sequence[float], items: int) -> Result:
-    ndcg = np.array([answer.ndcg() for answer in answers])
-    times = np.array([answer.seconds for answer in answers]) * 1000
-    return Result(
-        name=name,
-        ndcg=float(ndcg.mean()),
-        error=float(ndcg.std() / np.sqrt(len(ndcg))),
-        recall=float(np.mean([answer.recall() for answer in answers])),
-        coverage=len({item_id for answer in answers for item_id in answer.top[:10]}) / items,
-        fit_seconds=float(np.mean(fits)),
-        p50_ms=float(np.percentile(times, 50)),
-        p95_ms=float(np.percentile(times, 95)),
+def table(runs: Sequence[Sequence[Result]], new: Sequence[Sequence[Result]] = ()) -> str:
+    """Means over the runs, each a list of results in one order; `new` are those on new books."""
+    floor = _mean([r.ndcg for run in runs for r in run if r.name == PopularityRanking.name])
+    on_new = {name: _mean([r.ndcg for r in same]) for name, same in _by_name(new).items()}
+    head = (
+        "| model | nDCG@10 | × popularity | Recall@20 | coverage@10 | new books nDCG@10 "
+        "| fit s | p50 ms | p95 ms | model MB |"
     )
-
-
-def table(results: Sequence[Result]) -> str:
-    floor = next(result.ndcg for result in results if result.name == PopularityRanking.name)
-    head = "| model | nDCG@10 | × popularity | Recall@20 | coverage@10 | fit s | p50 ms | p95 ms |"
     rows = [
-        f"| {r.name} | {r.ndcg:.3f} ± {r.error:.3f} | {r.ndcg / floor:.2f} | {r.recall:.3f} "
-        f"| {r.coverage:.3f} | {r.fit_seconds:.2f} | {r.p50_ms:.1f} | {r.p95_ms:.1f} |"
-        for r in results
+        f"| {name} | {_mean([r.ndcg for r in same]):.4f} ± {_error(same):.3f} "
+        f"| {_mean([r.ndcg for r in same]) / floor:.2f} | {_mean([r.recall for r in same]):.3f} "
+        f"| {_mean([r.coverage for r in same]):.3f} "
+        f"| {f'{on_new[name]:.3f}' if name in on_new else '–'} "
+        f"| {_mean([r.fit_seconds for r in same]):.1f} "
+        f"| {_mean([r.milliseconds(50) for r in same]):.1f} "
+        f"| {_mean([r.milliseconds(95) for r in same]):.1f} "
+        f"| {_mean([r.megabytes for r in same]):.0f} |"
+        for name, same in _by_name(runs).items()
     ]
-    return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|---|---|", *rows])
 
 
-def _record(arguments: argparse.Namespace, report: str) -> None:
-    # The files by name only: whose machine they lie on is nobody's business.
-    options = ["--books", arguments.books.name, "--ratings", arguments.ratings.name]
-    options += ["--seed", str(arguments.seed)]
-    options += ["--readers", str(arguments.readers)] if arguments.readers else []
-    command = shlex.join(["python3", "run.py", "bench", "recommend", *options])
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(f"\n## recommend, {datetime.now(UTC):%Y-%m-%d}\n\n`{command}`\n\n{report}\n")
+def ratios(runs: Sequence[Sequence[Result]], new: Sequence[Sequence[Result]] = ()) -> str:
+    """Our models over each rival, nDCG@10 of the means."""
+    means = {name: _mean([r.ndcg for r in same]) for name, same in _by_name(runs).items()}
+    on_new = {name: _mean([r.ndcg for r in same]) for name, same in _by_name(new).items()}
+    hybrid, content = HybridRecommender.name, TfidfRecommender.name
+    said = [
+        f"{hybrid} ÷ {rival} {means[hybrid] / means[rival]:.2f}"
+        for rival in (Ease.name, ImplicitAls.name, PopularityRanking.name)
+    ]
+    said.append(f"{content} ÷ {FieldsKnn.name} {means[content] / means[FieldsKnn.name]:.2f}")
+    said += [
+        f"new books: {ours} ÷ {FieldsKnn.name} {on_new[ours] / on_new[FieldsKnn.name]:.2f}"
+        for ours in (content, hybrid)
+        if on_new
+    ]
+    return "; ".join(said)
+
+
+def _answered(model: Recommender, case: Case) -> Answer:
+    profile = Profile(items=case.shown)
+    started = time.perf_counter()
+    found = model.recommend(profile, case.closed, 20)
+    return Answer(case, [one.item_id for one in found], time.perf_counter() - started)
+
+
+def _by_name(runs: Sequence[Sequence[Result]]) -> dict[str, list[Result]]:
+    names = [result.name for result in runs[0]] if runs else []
+    return {name: [r for run in runs for r in run if r.name == name] for name in names}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+def _error(results: Sequence[Result]) -> float:
+    each = [answer.ndcg() for result in results for answer in result.answers]
+    return float(np.std(each) / np.sqrt(len(each)))
+
+
+def _on_ratings(books: Path, ratings: Path, seeds: Sequence[int], *, dev: bool) -> str:
+    items, stars = read_books(books), read_stars(ratings)
+    runs, new = [], []
+    for seed in seeds:
+        readers = held_out(stars, seed=seed, dev=dev)
+        print(f"seed {seed}: {len(readers)} of {len(stars)} readers held out", flush=True)
+        runs.append(compare(strangers(items, stars, readers, seed)))
+        seeing = [rival for rival in RIVALS if rival not in BLIND_TO_CONTENT]
+        print(f"seed {seed}: new books", flush=True)
+        new.append(compare(new_books(items, stars, readers, seed), seeing))
+    asked = sum(len(run[0].answers) for run in runs)
+    said = f"{asked} of {len(stars)} readers held out in {len(seeds)} split(s), {len(items)} books."
+    return f"{said}\n\n{table(runs, new)}\n\n{ratios(runs, new)}."
+
+
+def _on_loans(loans: Path, *, dev: bool) -> str:
+    runs = [compare(task) for task in read_loans(loans, dev=dev)]
+    asked = sum(len(run[0].answers) for run in runs)
+    said = f"Loans in time order: {asked} readers asked at {len(runs)} moment(s)."
+    return f"{said}\n\n{table(runs)}\n\n{ratios(runs)}."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="recommend", description=__doc__)
-    parser.add_argument("--books", type=Path, required=True)
-    parser.add_argument("--ratings", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--readers", type=int, help="at most so many held-out readers")
-    parser.add_argument("--dev", action="store_true", help="the tuning tenth instead")
-    parser.add_argument("--record", action="store_true", help=f"append to {RESULTS.name}")
+    parser.add_argument("--books", type=Path, help="books.csv, with book_genres.csv beside it")
+    parser.add_argument("--ratings", type=Path)
+    parser.add_argument("--loans", type=Path, help="loans, with catalogue.csv beside them")
+    parser.add_argument("--seed", type=int, help="one split; three without it")
+    parser.add_argument("--dev", action="store_true", help="the readers kept for tuning instead")
+    parser.add_argument("--record", action="store_true", help="append to RESULTS.md")
     arguments = parser.parse_args(argv)
-    items, liked = read_books(arguments.books), read_liked(arguments.ratings)
-    results = compare(
-        items, liked, seed=arguments.seed, most_readers=arguments.readers, dev=arguments.dev
-    )
-    report = table(results)
+    seeds = SEEDS if arguments.seed is None else (arguments.seed,)
+    reports = []
+    if arguments.books and arguments.ratings:
+        reports.append(_on_ratings(arguments.books, arguments.ratings, seeds, dev=arguments.dev))
+    if arguments.loans:
+        reports.append(_on_loans(arguments.loans, dev=arguments.dev))
+    if not reports:
+        parser.error("say --books and --ratings, or --loans, or all three")
+    report = "\n\n".join([f"Python {platform.python_version()}.", *reports])
     print(report)
     if arguments.record and not arguments.dev:
-        _record(arguments, report)
+        record("recommend", _told(arguments), report)
     return 0
+
+
+def _told(arguments: argparse.Namespace) -> list[str]:
+    # The files by name only: whose machine they lie on is nobody's business.
+    told = [(name, getattr(arguments, name)) for name in ("books", "ratings", "loans", "seed")]
+    return [
+        part
+        for name, value in told
+        if value is not None
+        for part in (f"--{name}", value.name if isinstance(value, Path) else str(value))
+    ]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from app.adapters.recommender.ease import EaseRecommender
+from app.adapters.recommender.hybrid import HybridRecommender
 from app.adapters.recommender.tfidf import TfidfRecommender
 from app.ports.recommender import (
     Item,
@@ -21,6 +23,8 @@ from tests.fakes.recommender import OverlapRecommender
 ADAPTERS: dict[str, Callable[[], Recommender]] = {
     "overlap": OverlapRecommender,
     "tfidf": TfidfRecommender,
+    "ease": EaseRecommender,
+    "hybrid": HybridRecommender,
 }
 POPULAR = (Reason("popular"),)
 
@@ -115,7 +119,7 @@ def test_every_reason_is_true(model: Recommender, profile: Profile) -> None:
 def is_true(reason: Reason, item: Item, profile: Profile) -> bool:
     value = reason.value or ""
     match reason.kind:
-        case "because_you_borrowed":
+        case "because_you_borrowed" | "readers_like_you":
             borrowed = reason.item_id
             return borrowed != item.id and borrowed is not None and profile.items[borrowed] > 0
         case "you_like_genre":
@@ -223,6 +227,31 @@ def test_a_fit_forgets_the_one_before(model: Recommender) -> None:
     fitted(model, [DUNE, EMMA])
     assert set(ids(model.recommend(liked(HOBBIT), (), EVERYTHING))) == {DUNE.id, EMMA.id}
     assert model.similar(HOBBIT.id, 3) == []
+
+
+def test_what_comes_first_does_not_depend_on_how_much_is_asked(model: Recommender) -> None:
+    profile = Profile(items={DUNE.id: 1.0, EARTHSEA.id: 0.5}, genres={"romance": 0.2})
+    for diversity in (0.0, 0.3, 1.0):
+        whole = model.recommend(profile, {DUNE.id}, EVERYTHING, diversity=diversity)
+        for k in range(EVERYTHING):
+            assert model.recommend(profile, {DUNE.id}, k, diversity=diversity) == whole[:k]
+
+
+def test_diversity_brings_the_other_taste_forward(model: Recommender) -> None:
+    both = Profile(items={HOBBIT.id: 1.0, EMMA.id: 0.4})
+    had = {HOBBIT.id, EMMA.id}
+    plain = model.recommend(both, had, EVERYTHING)
+    various = model.recommend(both, had, EVERYTHING, diversity=0.6)
+    assert sorted(ids(various)) == sorted(ids(plain))
+    assert various[0] == plain[0]
+    place = ids(plain).index(PERSUASION.id)
+    assert ids(various).index(PERSUASION.id) < max(place, 2)
+
+
+def test_the_model_says_which_items_it_knows_and_how_many_readers_had_them(
+    model: Recommender,
+) -> None:
+    assert dict(model.items) == {item.id: item.popularity for item in SHELF}
 
 
 def test_similar_books_are_the_nearest_without_the_book_itself(model: Recommender) -> None:

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.adapters.recommender.fields import Field, author_names, language_key, name_key, spelling
-from app.adapters.recommender.space import Matrix, Rows, Space, Vector
-from app.ports.recommender import Item, Profile, Reason, ReasonKind
+from app.adapters.recommender.fields import Field, author_names, language_key, name_key
+from app.adapters.recommender.graph import Graph, Rows, Vector
+from app.adapters.recommender.shelf import Shelf
+from app.ports.recommender import Profile, Reason, ReasonKind
 
 POWER = 3
 # A long history outweighs a stated taste, but only so far.
 HISTORY_COUNTS_AS = 5.0
 OTHER_LANGUAGE = 0.5
-# So many books of a history at a time, to bound the memory of one answer.
-_BLOCK = 64
+# Of a longer history those with most to say (the latest, among equals) are heard.
+LONGEST_HISTORY = 500
 
 KINDS: Mapping[Field, ReasonKind] = {
     Field.AUTHOR: "you_like_author",
@@ -30,99 +31,90 @@ class Taste:
     weight: float
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Reader:
+    """The part of a profile a shelf knows, in an order of its own: rows of the history with
+    their weights, stated tastes, languages."""
+
+    rows: Rows
+    weights: Vector
+    tastes: Sequence[Taste]
+    languages: Mapping[str, float]
+
+    @property
+    def spread(self) -> float:
+        """What the history is divided by, so that it counts as HISTORY_COUNTS_AS at most."""
+        return max(HISTORY_COUNTS_AS, float(np.abs(self.weights).sum())) / HISTORY_COUNTS_AS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """One reader before one space.
+    """One reader before one shelf.
 
     Each book of the history speaks for a candidate with weight × similarity^POWER, never
     through a mean of the books; each taste with weight × (1 + centrality) / 2. A history
     counts as at most HISTORY_COUNTS_AS books, a taste as one that agrees in everything.
     """
 
-    space: Space
-    rows: Rows
-    weights: Vector
-    tastes: Sequence[Taste]
-    languages: Mapping[str, float]
+    shelf: Shelf
+    likeness: Graph
+    reader: Reader
 
-    def totals(self) -> Vector:
-        """What is said for (> 0) and against (< 0) each item; its welcome is not yet counted."""
-        totals = np.zeros(len(self.space.items), dtype=np.float32)
-        voices = self._voices()
-        for start in range(0, len(self.rows), _BLOCK):
-            part = slice(start, start + _BLOCK)
-            totals += voices[part] @ self._agreement(part)
-        for taste in self.tastes:
-            totals += self._stated(taste)
-        return totals
+    def history(self) -> Vector:
+        """What the books of the history say for (> 0) and against (< 0) each item."""
+        voices = self.reader.weights / np.float32(self.reader.spread)
+        return self.likeness.voices(self.reader.rows, voices, POWER)
+
+    def stated(self) -> Vector:
+        said = np.zeros(len(self.shelf.ids), dtype=np.float32)
+        for taste in self.reader.tastes:
+            rows, central = self.shelf.names[taste.field].of(taste.key)
+            said[rows] += taste.weight * (1 + central) / 2
+        return said
 
     def welcome(self) -> Vector:
         """0 for what the reader refuses outright, 1 for what nothing is held against."""
         welcome = self._language_welcome()
-        for taste in self.tastes:
-            rows, _ = self.space.holders(taste.field, taste.key)
-            welcome[rows] *= _remaining(taste.weight)
-        for row, weight in zip(self.rows, self.weights, strict=True):
-            welcome[row] *= _remaining(float(weight))
+        for taste in self.reader.tastes:
+            rows, _ = self.shelf.names[taste.field].of(taste.key)
+            welcome[rows] *= remaining(taste.weight)
+        for row, weight in zip(self.reader.rows, self.reader.weights, strict=True):
+            welcome[row] *= remaining(float(weight))
         return welcome
 
-    def reasons(self, candidates: Rows) -> Iterator[list[tuple[float, Reason]]]:
-        """For each candidate, what speaks for it and how strongly, in no order."""
-        agreement = self._agreement(slice(None), candidates).toarray()
-        history = self._voices()[:, np.newaxis] * agreement
-        stated = [self._stated(taste)[candidates] for taste in self.tastes]
-        for place, candidate in enumerate(candidates):
-            borrowed = self._borrowed(history[:, place])
-            liked = self._liked([said[place] for said in stated], self.space.items[candidate])
-            yield [*borrowed, *liked]
+    def borrowed(self, candidates: Rows) -> Vector:
+        """What each book of the history says of each candidate, history × candidates."""
+        agreement = self.likeness.between(self.reader.rows, candidates) ** POWER
+        voices = self.reader.weights / np.float32(self.reader.spread)
+        return np.asarray(voices[:, np.newaxis] * agreement)
 
-    def _agreement(self, part: slice, candidates: Rows | None = None) -> Matrix:
-        """similarity^POWER of the history's books (rows) and the candidates (all unless told)."""
-        rows, space = self.rows[part], self.space
-        by_token = space.by_token if candidates is None else space.matrix[candidates].T
-        agreement = (space.matrix[rows] @ by_token).power(POWER)
-        owner = np.repeat(rows, np.diff(agreement.indptr))
-        other = agreement.indices if candidates is None else candidates[agreement.indices]
-        # That one has read a book is no reason to be told of it.
-        agreement.data[owner == other] = 0
-        return agreement
-
-    def _voices(self) -> Vector:
-        spread = max(HISTORY_COUNTS_AS, float(np.abs(self.weights).sum()))
-        return self.weights * np.float32(HISTORY_COUNTS_AS / spread)
-
-    def _stated(self, taste: Taste) -> Vector:
-        said = np.zeros(len(self.space.items), dtype=np.float32)
-        rows, centrality = self.space.holders(taste.field, taste.key)
-        said[rows] = taste.weight * (1 + centrality) / 2
-        return said
-
-    def _borrowed(self, contributions: Vector) -> Iterator[tuple[float, Reason]]:
-        for place in np.flatnonzero(contributions > 0):
-            item = self.space.items[self.rows[place]]
-            yield float(contributions[place]), Reason("because_you_borrowed", item_id=item.id)
-
-    def _liked(self, said: Sequence[float], item: Item) -> Iterator[tuple[float, Reason]]:
-        for taste, contribution in zip(self.tastes, said, strict=True):
-            if contribution > 0:
-                written = spelling(item, taste.field, taste.key)
-                yield float(contribution), Reason(KINDS[taste.field], value=written)
+    def liked(self, candidate: int) -> Iterator[tuple[float, Reason]]:
+        """The stated tastes that speak for a candidate, and how strongly."""
+        for taste in self.reader.tastes:
+            names = self.shelf.names[taste.field]
+            rows, central = names.of(taste.key)
+            place = np.searchsorted(rows, candidate)
+            if taste.weight > 0 and place < len(rows) and rows[place] == candidate:
+                reason = Reason(KINDS[taste.field], value=names.spelling(candidate, taste.key))
+                yield float(taste.weight * (1 + central[place]) / 2), reason
 
     def _language_welcome(self) -> Vector:
-        wanted = any(weight > 0 for weight in self.languages.values())
-        welcome = np.ones(len(self.space.items), dtype=np.float32)
-        for language, rows in self.space.languages.items():
-            weight = self.languages.get(language, 0.0)
-            welcome[rows] = OTHER_LANGUAGE if wanted and weight == 0 else _remaining(weight)
-        return welcome
+        languages = self.reader.languages
+        wanted = any(weight > 0 for weight in languages.values())
+        by_language = [
+            OTHER_LANGUAGE if wanted and not languages.get(name) else remaining(languages.get(name))
+            for name in self.shelf.languages
+        ]
+        # The last place, which −1 finds, is that of an unknown language.
+        return np.array([*by_language, 1.0], dtype=np.float32)[self.shelf.language]
 
 
-def evidence_of(space: Space, profile: Profile) -> Evidence:
-    """The part of a profile this space knows, in an order of its own."""
-    rows = space.rows(profile.items)
-    weights = [profile.items[space.items[row].id] for row in rows]
-    return Evidence(
-        space=space,
+def reader_of(shelf: Shelf, profile: Profile) -> Reader:
+    known = {item_id: w for item_id, w in profile.items.items() if item_id in shelf.row_of}
+    loudest = sorted(known, key=lambda item_id: -abs(known[item_id]))[:LONGEST_HISTORY]
+    rows = shelf.rows(loudest)
+    weights = [known[shelf.ids[row]] for row in rows]
+    return Reader(
         rows=rows,
         weights=np.array(weights, dtype=np.float32),
         tastes=_tastes(profile),
@@ -141,7 +133,7 @@ def _tastes(profile: Profile) -> Sequence[Taste]:
     return sorted((*authors, *genres, *tags), key=lambda taste: (taste.field, taste.key))
 
 
-def _remaining(weight: float) -> float:
+def remaining(weight: float | None) -> float:
     """What a dislike of this weight (−1..0) leaves of an item's evidence; likes leave it all."""
-    left: float = (1 + min(max(weight, -1.0), 0.0)) ** POWER
+    left: float = (1 + min(max(weight or 0.0, -1.0), 0.0)) ** POWER
     return left

@@ -50,7 +50,7 @@ def language_key(language: str) -> str:
 
 NAMES: dict[Field, Callable[[Item], Sequence[str]]] = {
     Field.AUTHOR: lambda item: author_names(item.author),
-    Field.SERIES: lambda item: series_names(item.title),
+    Field.SERIES: lambda item: [item.series] if item.series else series_names(item.title),
     Field.GENRE: lambda item: item.genres,
     Field.TAG: lambda item: item.tags,
 }
