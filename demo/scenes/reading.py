@@ -24,6 +24,7 @@ def _read(stage: Stage, volume: Volume, told: Json) -> None:
     reader.asks("GET", f"{volume.path}/summary", tell=_state)
     must(told["summary"] and told["coverage"] == 1.0, "the summary rests on the whole book")
     must(told["chapters"], "the summary has chapters")
+    stage.teller.quote(told["blurb"])
     stage.teller.quote(told["summary"])
     for chapter in told["chapters"][:3]:
         stage.teller.row(f"  · {shorten(chapter['title'], 80, placeholder=' …')}")

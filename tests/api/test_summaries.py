@@ -318,3 +318,48 @@ async def test_only_who_may_change_a_book_starts_and_stops_its_summary(
     assert missing.status_code == 404
     nowhere = await api.post("/generate-summary", json={"book_id": str(uuid4())}, headers=owner)
     assert nowhere.status_code == 404
+
+
+def sentences_of(evidence: dict[str, Any]) -> list[dict[str, Any]]:
+    parts = [evidence["summary"], evidence["hook"], evidence["blurb"], *evidence["chapters"]]
+    return [sentence for part in parts for sentence in part]
+
+
+async def test_every_sentence_comes_with_what_the_book_says_when_asked(
+    api: httpx.AsyncClient, sign_in: SignIn, drain: Drain
+) -> None:
+    owner = await sign_in("ada")
+    added = await api.post("/books", files={"file": ("a.txt", NOVEL.encode())}, headers=owner)
+    path = f"{added.headers['Location']}/summary"
+    assert (await api.get(f"{path}?evidence=true", headers=owner)).json()["evidence"] is None
+    await drain()
+    light = (await api.get(path, headers=owner)).json()
+    told = (await api.get(f"{path}?evidence=true", headers=owner)).json()
+    evidence = told.pop("evidence")
+    assert light == {**told, "evidence": None}
+    assert len(evidence["chapters"]) == len(told["chapters"]) == 4
+    assert " ".join(s["text"] for s in evidence["blurb"]) == told["blurb"]
+    for sentence in sentences_of(evidence):
+        assert sentence["support"]
+        assert (sentence["supported"], sentence["unfounded"]) == (True, [])
+    for quote in (quote for s in sentences_of(evidence) for quote in s["support"]):
+        assert quote["quote"] == NOVEL[quote["start"] : quote["end"]]
+        assert NOVEL.rindex("CHAPTER", 0, quote["end"]) == NOVEL.index(f"{quote['chapter']}\n")
+    assert told["content_warnings"] == told["left_out"] == []
+    unread = await api.get(f"{path}?evidence=perhaps", headers=owner)
+    assert unread.status_code == 422
+
+
+async def test_evidence_is_of_the_file_that_is_there_now(database_url: str, tmp_path: Path) -> None:
+    async with staffed(database_url, tmp_path, ScriptedLLM(sensible)) as house:
+        book = await house.bring()
+        await house.work()
+        files = {"file": ("other.txt", b"The new text is short. It tells of a lamp.")}
+        replaced = await house.api.put(f"{book}/content", files=files, headers=house.owner)
+        assert replaced.status_code == 202
+        await house.work()
+        answer = await house.api.get(f"{book}/summary?evidence=true", headers=house.owner)
+        quotes = [q for s in sentences_of(answer.json()["evidence"]) for q in s["support"]]
+        assert quotes
+        assert {quote["passage"] for quote in quotes} == {0}
+        assert all(quote["quote"] in files["file"][1].decode() for quote in quotes)

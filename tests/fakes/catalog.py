@@ -1,8 +1,10 @@
 """The catalog room without a database."""
 
 import asyncio
+import json
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,6 +20,8 @@ from app.domains.catalog.model import (
     BookQuery,
     BookView,
     ChapterText,
+    FacetCount,
+    Facets,
     Passage,
     Summary,
     SummaryNode,
@@ -52,6 +56,7 @@ class CatalogShelf:
     loans: dict[tuple[UUID, int], UUID] = field(default_factory=dict)
     texts: dict[UUID, tuple[Sequence[Chapter], Sequence[Passage]]] = field(default_factory=dict)
     summaries: dict[UUID, Summary] = field(default_factory=dict)
+    evidence: dict[UUID, Mapping[str, Any]] = field(default_factory=dict)
     nodes: dict[str, tuple[SummaryNode, datetime]] = field(default_factory=dict)
     uses: dict[UUID, frozenset[str]] = field(default_factory=dict)
     announced: dict[str, datetime] = field(default_factory=dict)
@@ -63,6 +68,7 @@ class CatalogShelf:
             loans=dict(self.loans),
             texts=dict(self.texts),
             summaries=_copied(self.summaries),
+            evidence=dict(self.evidence),
             nodes=dict(self.nodes),
             uses=dict(self.uses),
             announced=dict(self.announced),
@@ -146,7 +152,7 @@ class InMemoryBookRepository(BookRepository):
             raise BookOnLoan
         shelf = self._shelf
         things: list[dict[UUID, Any]] = [
-            shelf.books, shelf.copies, shelf.texts, shelf.summaries, shelf.uses,
+            shelf.books, shelf.copies, shelf.texts, shelf.summaries, shelf.evidence, shelf.uses,
         ]  # fmt: skip
         for kept in things:
             kept.pop(book.id, None)
@@ -179,6 +185,11 @@ class InMemoryBookRepository(BookRepository):
         more = start + page.limit < len(found)
         cursor = cursor_for(query.sort, items[-1].id) if more else None
         return Page([self._seen(book) for book in items], cursor, len(found))
+
+    @override
+    async def facets(self, query: BookQuery, limit: int = 20) -> Facets:
+        found = [book for book in self._shelf.books.values() if self._fits(book, query)]
+        return Facets({name: _counted(map(of, found), limit) for name, of in _FACETS.items()})
 
     @override
     async def is_on_loan_to(self, book_id: UUID, user_id: UUID) -> bool:
@@ -234,6 +245,17 @@ class InMemoryTextRepository(TextRepository):
             for n, c in enumerate(chapters)
         ]
 
+    @override
+    async def titles(self, book_id: UUID) -> Sequence[str]:
+        return [chapter.title for chapter in self._shelf.texts.get(book_id, ((), ()))[0]]
+
+    @override
+    async def passages(
+        self, book_id: UUID, numbers: Collection[int] | None = None
+    ) -> Mapping[int, Passage]:
+        _, passages = self._shelf.texts.get(book_id, ((), ()))
+        return {n: p for n, p in enumerate(passages) if numbers is None or n in numbers}
+
 
 class InMemorySummaryRepository(SummaryRepository):
     def __init__(self, shelf: CatalogShelf) -> None:
@@ -254,6 +276,14 @@ class InMemorySummaryRepository(SummaryRepository):
             return False
         summary.done = max(summary.done, done)
         return True
+
+    @override
+    async def keep_evidence(self, book_id: UUID, evidence: Mapping[str, Any]) -> None:
+        self._shelf.evidence[book_id] = json.loads(json.dumps(evidence))
+
+    @override
+    async def evidence(self, book_id: UUID) -> Mapping[str, Any] | None:
+        return self._shelf.evidence.get(book_id)
 
 
 class InMemoryNodeRepository(NodeRepository):
@@ -314,6 +344,31 @@ _ORDERS: Mapping[str, Callable[[Book], Any]] = {
     "rating": lambda book: 0,
     "relevance": lambda book: 0,
 }
+
+
+_FACETS: Mapping[str, Callable[[Book], Sequence[str]]] = {
+    "genre": lambda book: book.genres,
+    "author": lambda book: [book.author],
+    "language": lambda book: [book.language] if book.language else [],
+    "year": lambda book: [] if book.year_published is None else [_decade(book.year_published)],
+    "tag": lambda book: book.tags,
+}
+
+
+def _decade(year: int) -> str:
+    return str(year // 10 * 10)
+
+
+def _counted(lists: Iterable[Sequence[str]], limit: int) -> list[FacetCount]:
+    """Spelt differently, a name is the same: each book counts once."""
+    names: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for values in lists:
+        spelt = {folded(value): value for value in values}
+        names = {**spelt, **names}
+        counts.update(spelt.keys())
+    ranked = sorted(counts, key=lambda key: (-counts[key], key))
+    return [FacetCount(names[key], counts[key]) for key in ranked[:limit]]
 
 
 def _place(ids: list[str], sort: str, page: PageRequest) -> int:

@@ -20,6 +20,7 @@ from app.adapters.postgres.tables.catalog import (
     chapters,
     passages,
     summaries,
+    summary_evidence,
     summary_nodes,
     summary_uses,
 )
@@ -78,6 +79,22 @@ class SqlTextRepository(TextRepository):
             for row in headings
         ]
 
+    @override
+    async def titles(self, book_id: UUID) -> Sequence[str]:
+        wanted = select(chapters.c.title).where(chapters.c.book_id == book_id)
+        return (await self._session.scalars(wanted.order_by(chapters.c.ordinal))).all()
+
+    @override
+    async def passages(
+        self, book_id: UUID, numbers: Collection[int] | None = None
+    ) -> Mapping[int, Passage]:
+        columns = passages.c.ordinal, passages.c.chapter, passages.c.start, passages.c.text
+        wanted = select(*columns).where(passages.c.book_id == book_id)
+        if numbers is not None:
+            wanted = wanted.where(passages.c.ordinal == func.any(literal(list(numbers))))
+        rows = await self._session.execute(wanted.order_by(passages.c.ordinal))
+        return {row.ordinal: Passage(row.chapter, row.start, row.text) for row in rows}
+
 
 class SqlSummaryRepository(SummaryRepository):
     def __init__(self, session: AsyncSession) -> None:
@@ -106,6 +123,20 @@ class SqlSummaryRepository(SummaryRepository):
             update(summaries).where(mine).values(done=further).returning(summaries.c.book_id)
         )
         return changed.one_or_none() is not None
+
+    @override
+    async def keep_evidence(self, book_id: UUID, evidence: Mapping[str, Any]) -> None:
+        row = upsert(summary_evidence).values(book_id=book_id, evidence=evidence)
+        await self._session.execute(
+            row.on_conflict_do_update(
+                index_elements=["book_id"], set_={"evidence": row.excluded.evidence}
+            )
+        )
+
+    @override
+    async def evidence(self, book_id: UUID) -> Mapping[str, Any] | None:
+        wanted = select(summary_evidence.c.evidence).where(summary_evidence.c.book_id == book_id)
+        return (await self._session.scalars(wanted)).one_or_none()
 
 
 class SqlNodeRepository(NodeRepository):

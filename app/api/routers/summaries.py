@@ -26,11 +26,14 @@ router = APIRouter(tags=["summaries"], responses=problems(NotAuthenticated))
 
 
 @router.get("/books/{book_id}/summary", responses=problems(BookNotFound))
-async def show_summary(book_id: UUID, summaries: Summaries, reviews: Reviews) -> SummaryOut:
-    """The summary of the whole book as it stands; never waits for a model."""
-    summary = await summaries.summary_of(book_id)
+async def show_summary(
+    book_id: UUID, summaries: Summaries, reviews: Reviews, evidence: bool = False
+) -> SummaryOut:
+    """The summary of the whole book as it stands; never waits for a model. With
+    `?evidence=true` each sentence comes with the sentences of the book that bear it out."""
+    told = await summaries.show(book_id, evidence=evidence)
     rating = RatingOut.of(await reviews.ratings(book_id))
-    return SummaryOut.of(summary, rating)
+    return SummaryOut.of(told, rating)
 
 
 @router.post(

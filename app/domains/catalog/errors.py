@@ -63,3 +63,8 @@ class StillBeingRead(Unavailable):
 class GeneratedTextOff(Conflict):
     code = "ai_disabled"
     title = "This library runs without a language model"
+
+
+class QueryTooSlow(Unavailable):
+    code = "query_too_slow"
+    title = "That question takes too long: ask for fewer or rarer words"

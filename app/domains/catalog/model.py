@@ -126,11 +126,40 @@ class SummaryState:
     planned: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogCard:
+    """What a book says of itself, to be shown and not to be changed: a list of them costs
+    far less to read than as many entities."""
+
+    id: UUID
+    title: str
+    author: str
+    genres: list[str]
+    year_published: int | None
+    isbn: str | None
+    language: str | None
+    tags: list[str]
+    description: str | None
+    copies: int
+    added_by: UUID | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+    content: Content
+    ingestion: Ingestion
+    words: int | None
+    notes: list[str]
+
+    @property
+    def genre(self) -> str | None:
+        return self.genres[0] if self.genres else None
+
+
 @dataclass(frozen=True, slots=True)
 class BookView:
     """A book with what the rest of the library knows of it at this moment."""
 
-    book: Book
+    book: Book | CatalogCard
     available: int
     rating_average: float | None
     rating_count: int
@@ -150,6 +179,26 @@ class BookQuery:
     year_to: int | None = None
     available: bool | None = None
     sort: str = "title"
+
+
+FACETS = ("genre", "author", "language", "year", "tag")
+
+
+@dataclass(frozen=True, slots=True)
+class FacetCount:
+    """How many books have the value; of a year, how many are of the ten from it on."""
+
+    value: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """The commonest values among the books of a query, by the names in FACETS. `estimated`:
+    there are more books than were looked at, and the counts are drawn up from those."""
+
+    values: Mapping[str, Sequence[FacetCount]]
+    estimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,19 +245,76 @@ class ChapterSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A stretch that tells nothing of the book (a table of contents, an index, the imprint)
+    and is not summarised; `reason` is for a person."""
+
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Presentation:
-    """What readers are told of a whole book, and who says it."""
+    """What readers are told of a whole book, and who says it. `coverage` is the share of the
+    text it rests on, what is `left_out` apart."""
 
     summary: str
     hook: str
+    blurb: str
     themes: Sequence[str]
     characters: Sequence[str]
+    content_warnings: Sequence[str]
     chapters: Sequence[ChapterSummary]
+    left_out: Sequence[LeftOut]
     provider: str
     model: str
     prompt: str
     degraded: bool
     coverage: float
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """A sentence of the book that bears something out: in the passage of that number, from
+    character `start` to `end` of the whole text."""
+
+    passage: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class TracedSentence:
+    """One sentence readers are told. `supported`: the words of its support say most of it;
+    `unfounded`: names and numbers in it that the book does not have."""
+
+    text: str
+    supported: bool
+    support: Sequence[Support]
+    unfounded: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What bears out a presentation, sentence by sentence; `removed` are sentences of the
+    model that named what the book does not have, and are not shown."""
+
+    summary: Sequence[TracedSentence]
+    hook: Sequence[TracedSentence]
+    blurb: Sequence[TracedSentence]
+    chapters: Sequence[Sequence[TracedSentence]]
+    removed: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A support as it is shown: `text` is verbatim from the book."""
+
+    passage: int
+    chapter: str
+    start: int
+    end: int
+    text: str
 
 
 @dataclass(eq=False, kw_only=True)

@@ -1,6 +1,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from app.domains.catalog.model import (
@@ -8,6 +9,7 @@ from app.domains.catalog.model import (
     BookQuery,
     BookView,
     ChapterText,
+    Facets,
     Passage,
     Summary,
     SummaryNode,
@@ -46,7 +48,18 @@ class BookRepository(ABC):
         """The views of those that exist."""
 
     @abstractmethod
-    async def search(self, query: BookQuery, page: PageRequest) -> Page[BookView]: ...
+    async def search(self, query: BookQuery, page: PageRequest) -> Page[BookView]:
+        """A page of what the query finds. Raises InvalidCursor, and QueryTooSlow when the
+        question takes longer than questions may.
+
+        In a long list the total is an estimate, and says so; of a question that most of the
+        library answers, the best of a thousand are listed.
+        """
+
+    @abstractmethod
+    async def facets(self, query: BookQuery, limit: int = 20) -> Facets:
+        """The `limit` commonest values of each facet among the books of the query, most books
+        first; its sort is passed over. Raises QueryTooSlow."""
 
     @abstractmethod
     async def is_on_loan_to(self, book_id: UUID, user_id: UUID) -> bool: ...
@@ -68,6 +81,17 @@ class TextRepository(ABC):
     async def chapters(self, book_id: UUID) -> Sequence[ChapterText]:
         """All chapters with their text, in order."""
 
+    @abstractmethod
+    async def titles(self, book_id: UUID) -> Sequence[str]:
+        """The titles of all chapters, in order."""
+
+    @abstractmethod
+    async def passages(
+        self, book_id: UUID, numbers: Collection[int] | None = None
+    ) -> Mapping[int, Passage]:
+        """The passages by number, in order: all of them, or those of these numbers that
+        there are."""
+
 
 class SummaryRepository(ABC):
     @abstractmethod
@@ -79,6 +103,13 @@ class SummaryRepository(ABC):
     @abstractmethod
     async def advance(self, book_id: UUID, run: UUID, done: int) -> bool:
         """Keep the progress of a run; False when that run may no longer write."""
+
+    @abstractmethod
+    async def keep_evidence(self, book_id: UUID, evidence: Mapping[str, Any]) -> None:
+        """Keep what bears out the presentation, in place of what was kept before."""
+
+    @abstractmethod
+    async def evidence(self, book_id: UUID) -> Mapping[str, Any] | None: ...
 
 
 class NodeRepository(ABC):

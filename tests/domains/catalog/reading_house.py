@@ -54,9 +54,15 @@ def sensible(request: CompletionRequest) -> dict[str, Any]:
     told = re.sub(r"It tells of|and so on\.|^\d+\. ", "", material, flags=re.MULTILINE)
     words = list(dict.fromkeys(re.findall(r"\w+", told)))[:12]
     summary = f"It tells of {' '.join(words)} and so on."
-    if request.task != "present_book":
+    if request.task != "introduce_book":
         return {"summary": summary}
-    return {"summary": summary, "hook": "What came after?", "themes": ["sea"], "characters": []}
+    return {
+        "hook": "What came after it?",
+        "blurb": summary,
+        "themes": ["sea"],
+        "characters": [],
+        "content_warnings": [],
+    }
 
 
 class WatchfulLLM(ScriptedLLM):
@@ -103,7 +109,13 @@ class WatchfulExtractor(PlainTextExtractor):
 
 class House:
     def __init__(
-        self, llm: LLMProvider | None = None, *, enabled: bool = True, contribute: bool = True
+        self,
+        llm: LLMProvider | None = None,
+        *,
+        enabled: bool = True,
+        contribute: bool = True,
+        at_once: int = 2,
+        max_upload: int = MAX_UPLOAD,
     ) -> None:
         self.clock = FrozenClock()
         self.board = InMemoryJobBoard(now=self.clock.now)
@@ -114,12 +126,13 @@ class House:
         self.stranger = a_reader("Stranger")
         self.librarian = a_reader("Librarian", Role.LIBRARIAN)
         self._enabled = enabled
+        self._at_once = at_once
         self.shelving = ShelvingService(
             begin=self.catalog.begin,
             storage=self.storage,
             extractor=self.extractor,
             clock=self.clock,
-            max_upload=MAX_UPLOAD,
+            max_upload=max_upload,
             members_contribute=contribute,
         )
         self.ingestion = IngestionService(
@@ -141,6 +154,7 @@ class House:
             stand_in=ExtractiveLLM(),
             clock=self.clock,
             enabled=self._enabled,
+            at_once=self._at_once,
         )
         self.runner = InlineRunner(self.board, self._handlers())
 
@@ -199,7 +213,9 @@ class House:
         return await self.shelving.find(book_id)
 
     async def book(self, book_id: UUID) -> Book:
-        return (await self.see(book_id)).book
+        book = (await self.see(book_id)).book
+        assert isinstance(book, Book)
+        return book
 
     async def summary(self, book_id: UUID) -> Summary:
         return await self.summaries.summary_of(book_id)
@@ -225,7 +241,7 @@ async def streamed(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
-def a_novel(chapters: int = 4, sentences: int = 150, salt: str = "") -> str:
+def a_novel(chapters: int = 4, sentences: int = 330, salt: str = "") -> str:
     """Chapters of distinct sentences, each chapter of several passages."""
     return "\n\n".join(
         f"CHAPTER {c}\n\n" + " ".join(_sentence(c, s, salt) for s in range(sentences))
@@ -235,6 +251,15 @@ def a_novel(chapters: int = 4, sentences: int = 150, salt: str = "") -> str:
 
 def _sentence(chapter: int, number: int, salt: str) -> str:
     return (
-        f"On day {number} of part {chapter}{salt} the keeper of lamp {chapter * number} wrote"
-        f" down that the {number * 7} ships had passed the rock without a sound."
+        f"On day {number} of part {chapter}{salt} the keeper {_name(2 * number + chapter * 1000)}"
+        f" of lamp {chapter * number} wrote down that {_name(2 * number + chapter * 1000 + 1)}"
+        f" had passed the rock without a sound."
     )
+
+
+def _name(number: int) -> str:
+    """Six letters; a name for each number below 8,000, no two alike."""
+    return "".join(_SYLLABLES[number // 20**n % 20] for n in range(3)).title()
+
+
+_SYLLABLES = "ka lo mi re su ta vo be ti ok pa du ne zu fi ga ho ji ul er".split()

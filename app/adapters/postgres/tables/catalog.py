@@ -4,7 +4,9 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Computed,
+    Float,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     Table,
@@ -12,6 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import composite
@@ -50,11 +53,15 @@ books = Table(
     Column("notes", Texts, nullable=False),
     Column("unsaid", Texts, nullable=False),
     Column(
-        "found_by",
-        Text,
-        Computed("lumina_found_by(title, author, tags, description)", persisted=True),
+        "said",
+        TSVECTOR,
+        Computed(
+            "strip(to_tsvector('lumina'::regconfig,"
+            " lumina_found_by(title, author, tags, description)))",
+            persisted=True,
+        ),
     ),
-    # Short, so that a typo can be looked for in all of them; a description takes too long.
+    # Short, so that any part of it can be looked for; a description takes too long.
     Column(
         "named_by",
         Text,
@@ -65,18 +72,74 @@ books = Table(
 )
 Index("ix_books_title", func.lumina_fold(books.c.title), books.c.id)
 Index("ix_books_author", func.lumina_fold(books.c.author), books.c.id)
-Index("ix_books_year_published", books.c.year_published, books.c.id)
+Index("ix_books_language", books.c.language, func.lumina_fold(books.c.title), books.c.id)
+# Undated books stand at the end, either way.
+UNDATED = {"first": -32_768, "last": 32_767}
+for when, year in UNDATED.items():
+    Index(
+        f"ix_books_year_undated_{when}",
+        func.coalesce(books.c.year_published, text(str(year))),
+        books.c.id,
+    )
 Index("ix_books_created_at", books.c.created_at, books.c.id)
 Index("ix_books_isbn", books.c.isbn)
 for names in ("genres", "tags"):
     Index(f"ix_books_{names}", func.lumina_fold_all(books.c[names]), postgresql_using="gin")
-for line in ("found_by", "named_by"):
-    Index(
-        f"ix_books_{line}",
-        books.c[line],
-        postgresql_using="gin",
-        postgresql_ops={line: "gin_trgm_ops"},
-    )
+# Else whoever searches reads through what was not yet filed.
+_FILED = {"fastupdate": "off"}
+Index("ix_books_said", books.c.said, postgresql_using="gin", postgresql_with=_FILED)
+Index(
+    "ix_books_named_by",
+    books.c.named_by,
+    postgresql_using="gin",
+    postgresql_ops={"named_by": "gin_trgm_ops"},
+    postgresql_with=_FILED,
+)
+# What trigrams do not see: one sign, and two in a row, one of them no plain letter or digit.
+Index(
+    "ix_books_signs",
+    func.lumina_signs(books.c.named_by),
+    postgresql_using="gin",
+    postgresql_with=_FILED,
+)
+
+# How many books have a value, kept by triggers: the sums, and what is not added to them yet.
+# `key` is a hash of the value as it is compared, `number` a year.
+book_counts = Table(
+    "book_counts",
+    metadata,
+    Column("facet", Text, primary_key=True),
+    Column("key", Uuid, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("number", Integer),
+    Column("count", Integer, nullable=False),
+)
+Index("ix_book_counts_commonest", book_counts.c.facet, book_counts.c["count"])
+book_count_changes = Table(
+    "book_count_changes",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("facet", Text, nullable=False),
+    Column("key", Uuid, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("number", Integer),
+    Column("change", Integer, nullable=False),
+)
+Index("ix_book_count_changes_key", book_count_changes.c.facet, book_count_changes.c.key)
+
+# The words of titles, authors and tags, where the one that was meant is looked up: kept by
+# triggers, and not forgotten with a book.
+known_words = Table("known_words", metadata, Column("word", Text, primary_key=True))
+Index("ix_known_words_near", func.lumina_near(known_words.c.word), postgresql_using="gin")
+
+# Where each book stands by its rating, kept by triggers; unrated books at -1.
+standings = Table(
+    "standings",
+    metadata,
+    Column("book_id", ForeignKey("books.id", ondelete="CASCADE"), primary_key=True),
+    Column("rating", Float, nullable=False),
+)
+Index("ix_standings_rating", standings.c.rating, standings.c.book_id)
 
 # One row a copy: an open loan refers to it, so that no copy is lent that is not there.
 copies = Table(
@@ -131,6 +194,14 @@ summaries = Table(
     Column("updated_at", Moment, nullable=False),
 )
 
+# What bears out each sentence shown: looked at far less often than the summary itself.
+summary_evidence = Table(
+    "summary_evidence",
+    metadata,
+    Column("book_id", ForeignKey("summaries.book_id", ondelete="CASCADE"), primary_key=True),
+    Column("evidence", Json, nullable=False),
+)
+
 summary_nodes = Table(
     "summary_nodes",
     metadata,
@@ -161,7 +232,7 @@ def map_catalog() -> None:
     mapper_registry.map_imperatively(
         Book,
         books,
-        exclude_properties={"found_by", "named_by"},
+        exclude_properties={"said", "named_by"},
         properties={
             "content": composite(
                 Content,

@@ -46,19 +46,21 @@ class NodeMemory:
         self._turn = asyncio.Lock()
         self.asked = 0
 
-    async def recall(self, keys: Sequence[str]) -> Mapping[str, SummaryNode]:
+    async def recall(
+        self, keys: Sequence[str], *, aside: bool = False
+    ) -> Mapping[str, SummaryNode]:
         """The answers kept, those not that another try may better."""
         async with self._turn, self._begin() as work:
             found = await work.nodes.find(keys)
             known = {key: node for key, node in found.items() if not node.degraded}
-            self._done += sum(key in known for key in keys)
+            self._done += 0 if aside else sum(key in known for key in keys)
             await self._advance(work)
         await self._report()
         return known
 
-    async def keep(self, node: SummaryNode) -> None:
+    async def keep(self, node: SummaryNode, *, aside: bool = False) -> None:
         async with self._turn, self._begin() as work:
-            self._done += 1
+            self._done += not aside
             self.asked += 1
             await work.nodes.keep(node, self._clock.now())
             await self._advance(work)
@@ -77,8 +79,10 @@ class NodeMemory:
 class NoMemory:
     """For what is quickly made again."""
 
-    async def recall(self, keys: Sequence[str]) -> Mapping[str, SummaryNode]:
+    async def recall(
+        self, keys: Sequence[str], *, aside: bool = False
+    ) -> Mapping[str, SummaryNode]:
         return {}
 
-    async def keep(self, node: SummaryNode) -> None:
+    async def keep(self, node: SummaryNode, *, aside: bool = False) -> None:
         return None

@@ -6,6 +6,7 @@ a little more than one, a character of another script a little more than half of
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,8 +18,13 @@ _IDEOGRAPHIC = re.compile(
     r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]+"
 )
 _OTHER_SCRIPTS = re.compile(r"[\u0370-\u1fff\ua000-\uabff\U00010000-\U0001ffff]+")
-_CHARACTERS_A_TOKEN = 3.2
-_DEAREST_CHARACTER = 3.6 / _CHARACTERS_A_TOKEN
+_A_TOKEN = 32
+_DEAREST_CHARACTER = 36 / _A_TOKEN
+# 3.2 characters a token is careful: of English prose, models make a token of 4.3 or more.
+_PASSAGE, _LARGE_PASSAGE = 4200, 7000
+_LARGE_WINDOW = 32_768
+_MOST_JOINED = 8
+_BETWEEN = "\n\n"
 _INSTRUCTIONS = 260
 _EVIDENCE = 80
 _NUMBERING = 6
@@ -30,16 +36,21 @@ Item = TypeVar("Item")
 class Budget:
     """How much of a model's window a question may use, in estimated tokens.
 
-    `passage`: a passage; `fan_in`: how many summaries are joined at once (two at least, so
-    that every level is smaller than the one below); `part`: one of them in a question;
-    `evidence`: a sentence of the book beside it; `names`: the title of a book or a chapter;
-    `tokens` and `words`: the limits of one summary; `book_tokens` and `book_words`: of the
-    whole book's. In the smallest windows (below about 1,000 tokens) everything fits, but
-    answers are so short that a model may well fail at the last one.
+    `passage`: a passage as a rule (about 3,000 tokens as models count them in prose; 5,000
+    where the window is large), `longest`: one that would else be cut into two short ones;
+    `fan_in`: how many summaries are joined at once (two at least, so that every level is
+    smaller than the one below), `book_fan_in`: how many the whole book is told from; `part`:
+    one of them in a question; `evidence`: a sentence of the book beside it; `names`: the
+    title of a book or a chapter; `tokens` and `words`: the limits of one summary;
+    `book_tokens` and `book_words`: of the whole book's. In the smallest windows (below about
+    1,000 tokens) everything fits, but answers are so short that a model may well fail at the
+    last ones.
     """
 
     passage: int
+    longest: int
     fan_in: int
+    book_fan_in: int
     part: int
     evidence: int
     names: int
@@ -54,15 +65,18 @@ class Budget:
         names = min(130, context // 24)
         # Where there is room, some stays free: an estimate may turn out too low.
         room = context - _INSTRUCTIONS - 2 * names - max(0, (context - 512) // 12)
-        book_tokens = min(900, room * 4 // 9)
         tokens = min(420, max(52, room // 6))
-        joined = room - book_tokens
-        fan_in = max(2, min(8, joined // (tokens + _EVIDENCE + _NUMBERING)))
-        share = joined // fan_in - _NUMBERING
-        evidence = min(_EVIDENCE, share - tokens)
+        book_tokens = min(1500, room * 4 // 9)
+        passage = _LARGE_PASSAGE if context >= _LARGE_WINDOW else _PASSAGE
+        fan_in = _fan_in(room - tokens, tokens)
+        book_fan_in = _fan_in(room - book_tokens, tokens)
+        share = min((room - tokens) // fan_in, (room - book_tokens) // book_fan_in) - _NUMBERING
+        evidence = max(0, min(_EVIDENCE, share - tokens))
         return cls(
-            passage=min(3000, room - tokens),
+            passage=min(passage, room - tokens),
+            longest=min(passage * 3 // 2, room - tokens),
             fan_in=fan_in,
+            book_fan_in=book_fan_in,
             part=share - evidence,
             evidence=evidence,
             names=names,
@@ -74,19 +88,37 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """A passage to be summarised: its text, and where in the book it begins and ends."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A chapter, or some short ones in a row, cut into passages between sentences."""
 
     title: str
-    passages: tuple[str, ...]
+    passages: tuple[Stretch, ...]
+
+
+def _fan_in(room: int, tokens: int) -> int:
+    return max(2, min(_MOST_JOINED, room // (tokens + _EVIDENCE + _NUMBERING)))
 
 
 def estimated_tokens(text: str) -> int:
-    weight = float(len(text))
+    return math.ceil(_weight(text) / _A_TOKEN)
+
+
+def _weight(text: str) -> int:
+    """In tenths of a Latin character: whole numbers, so that parts add up to the whole."""
+    weight = 10 * len(text)
     if not text.isascii():
-        weight += 2.6 * sum(map(len, _IDEOGRAPHIC.findall(text)))
-        weight += 0.8 * sum(map(len, _OTHER_SCRIPTS.findall(text)))
-    return math.ceil(weight / _CHARACTERS_A_TOKEN)
+        weight += 26 * sum(map(len, _IDEOGRAPHIC.findall(text)))
+        weight += 8 * sum(map(len, _OTHER_SCRIPTS.findall(text)))
+    return weight
 
 
 def clipped(text: str, tokens: int) -> str:
@@ -99,45 +131,77 @@ def clipped(text: str, tokens: int) -> str:
 def sections_of(chapters: Sequence[ChapterText], budget: Budget) -> list[Section]:
     """The book in sections; every character but white space lies in exactly one passage."""
     bundles = _bundled([c for c in chapters if c.text.strip()], budget.passage // 8)
+    return [Section(_title_of(bundle), _stretches(bundle, budget)) for bundle in bundles]
+
+
+def halves_of(stretch: Stretch) -> list[Stretch]:
+    """The stretch cut in two between sentences, near its middle; itself if it cannot be."""
+    half = max(1, math.ceil(estimated_tokens(stretch.text) * 0.55))
+    cuts = list(_cuts(stretch.text, half, half))
+    if len(cuts) < 2:
+        return [stretch]
+    middle = min((start for start, _ in cuts[1:]), key=lambda at: abs(2 * at - len(stretch.text)))
+    share = middle * (stretch.end - stretch.start) // len(stretch.text)
     return [
-        Section(_title_of(bundle), passages_of("\n\n".join(c.text for c in bundle), budget.passage))
-        for bundle in bundles
+        Stretch(stretch.text[:middle], stretch.start, stretch.start + share),
+        Stretch(stretch.text[middle:], stretch.start + share, stretch.end),
     ]
 
 
-def passages_of(text: str, limit: int) -> tuple[str, ...]:
-    """The text cut between sentences into passages of about equal size, at most `limit`
-    tokens each; a longer sentence is cut between characters."""
-    cut = (text[start:end] for start, end in _cuts(text, limit))
-    return tuple(passage for passage in cut if passage.strip())
+def _stretches(bundle: Sequence[ChapterText], budget: Budget) -> tuple[Stretch, ...]:
+    text = _BETWEEN.join(chapter.text for chapter in bundle)
+    places = _Places(bundle)
+    cuts = _cuts(text, budget.passage, budget.longest)
+    return tuple(
+        Stretch(text[start:end], places.of(start), places.of(end - 1) + 1)
+        for start, end in cuts
+        if text[start:end].strip()
+    )
 
 
-def _cuts(text: str, limit: int) -> Iterator[tuple[int, int]]:
-    target = _even_size(estimated_tokens(text), limit)
+class _Places:
+    """Where in the book the characters of some chapters are that were joined."""
+
+    def __init__(self, bundle: Sequence[ChapterText]) -> None:
+        self._starts = [0]
+        for chapter in bundle[:-1]:
+            self._starts.append(self._starts[-1] + len(chapter.text) + len(_BETWEEN))
+        self._bundle = bundle
+
+    def of(self, at: int) -> int:
+        number = bisect_right(self._starts, at) - 1
+        chapter = self._bundle[number]
+        return chapter.start + min(at - self._starts[number], len(chapter.text))
+
+
+def _cuts(text: str, target: int, longest: int) -> Iterator[tuple[int, int]]:
+    """Between sentences, into stretches of about equal size near the target, none above the
+    longest; a sentence longer than that is cut between characters."""
+    most = _A_TOKEN * _even_size(estimated_tokens(text), target, longest)
     start, end, size = 0, 0, 0
-    for first, last in _pieces(text, limit):
+    for first, last in _pieces(text, longest):
         # With the white space before it, of which there may be any amount.
-        grown = size + estimated_tokens(text[end:last])
-        if size and grown > target:
+        grown = size + _weight(text[end:last])
+        if size and grown > most:
             yield start, end
             size = 0
         if not size:
-            start, grown = first, estimated_tokens(text[first:last])
+            start, grown = first, _weight(text[first:last])
         end, size = last, grown
     if size:
         yield start, end
 
 
-def _even_size(total: int, limit: int) -> int:
-    count = max(1, math.ceil(total / limit))
+def _even_size(total: int, target: int, longest: int) -> int:
+    count = max(1, math.ceil(total / longest), round(total / target))
     # Sentences do not divide evenly: some slack, or a small rest becomes one more passage.
-    return min(limit, math.ceil(total / count * 1.05))
+    return min(longest, math.ceil(total / count * 1.05))
 
 
 def share_read(chapters: Sequence[ChapterText], sections: Sequence[Section]) -> float:
     """How much of the text, white space apart, lies in the passages: 1.0 for all of it."""
     whole = sum(_visible(chapter.text) for chapter in chapters)
-    read = sum(_visible(passage) for section in sections for passage in section.passages)
+    read = sum(_visible(passage.text) for section in sections for passage in section.passages)
     return read / whole if whole else 1.0
 
 
@@ -149,24 +213,18 @@ def groups_of(items: Sequence[Item], fan_in: int) -> list[list[Item]]:
     ]
 
 
-def questions_for(sections: Sequence[Section], fan_in: int) -> int:
-    """How many questions the whole tree takes, the last one about the book included."""
-    passages = sum(len(section.passages) for section in sections)
-    inside = sum(_merges(len(section.passages), fan_in, 1) for section in sections)
-    return passages + inside + _merges(len(sections), fan_in, fan_in) + 1
+def joins_of(passages: int, budget: Budget) -> int:
+    """How many questions join so many summaries into what the book is told from."""
+    total, count = 0, passages
+    while count > budget.book_fan_in:
+        sizes = [len(group) for group in groups_of(range(count), budget.fan_in)]
+        total += sum(size > 1 for size in sizes)
+        count = len(sizes)
+    return total
 
 
 def _visible(text: str) -> int:
     return sum(map(len, text.split()))
-
-
-def _merges(count: int, fan_in: int, until: int) -> int:
-    total = 0
-    while count > until:
-        sizes = [len(group) for group in groups_of(range(count), fan_in)]
-        total += sum(size > 1 for size in sizes)
-        count = len(sizes)
-    return total
 
 
 def _bundled(chapters: Sequence[ChapterText], short: int) -> list[list[ChapterText]]:

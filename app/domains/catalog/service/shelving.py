@@ -24,6 +24,7 @@ from app.domains.catalog.model import (
     BookQuery,
     BookView,
     Content,
+    Facets,
     Ingestion,
 )
 from app.domains.catalog.ports import CatalogWork
@@ -150,6 +151,10 @@ class ShelvingService:
     async def search(self, query: BookQuery, page: PageRequest) -> Page[BookView]:
         async with self._begin() as work:
             return await work.books.search(query, page)
+
+    async def facets(self, query: BookQuery) -> Facets:
+        async with self._begin() as work:
+            return await work.books.facets(query)
 
     async def content_of(self, actor: User, book_id: UUID) -> Content:
         """The book's file, for who has it on loan, brought it, or keeps the library."""

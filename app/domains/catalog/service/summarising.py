@@ -1,7 +1,7 @@
 """Summaries of whole books, made in the background and never waited for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,24 +15,23 @@ from app.domains.catalog.errors import (
     SummaryNotPossible,
 )
 from app.domains.catalog.jobs import SummariseBook, SummariseText
-from app.domains.catalog.model import Book, ChapterText, Presentation, Summary
+from app.domains.catalog.model import Book, Summary
 from app.domains.catalog.ports import CatalogWork
+from app.domains.catalog.service.citing import CitedEvidence, cited_evidence
+from app.domains.catalog.service.heeding import heeding
+from app.domains.catalog.service.interview import Memory
 from app.domains.catalog.service.memory import Claim, NodeMemory, NoMemory, RunEnded
-from app.domains.catalog.service.outline import (
-    Budget,
-    Section,
-    estimated_tokens,
-    questions_for,
-    sections_of,
-    share_read,
-)
-from app.domains.catalog.service.tree import Memory, SummaryTree
+from app.domains.catalog.service.outline import Budget, estimated_tokens
+from app.domains.catalog.service.reading import Reading, read_book, read_text
+from app.domains.catalog.service.tree import SummaryTree, questions_for
 from app.ports.clock import Clock
 from app.ports.jobs import JobRun
 from app.ports.llm import LLMProvider, ModelUnavailable
 from app.ports.storage import StorageProvider
 from app.shared.errors import LibraryError, Unavailable
 from app.shared.ids import new_id
+
+_SOURCE = ("provider", "model", "prompt", "degraded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +48,16 @@ class _Task:
 
     book: Book
     run: UUID
-    sections: list[Section]
-    coverage: float
+    reading: Reading
     shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSummary:
+    """A summary, and what bears it out where that was asked for and is known."""
+
+    summary: Summary
+    evidence: CitedEvidence | None = None
 
 
 class SummaryService:
@@ -65,7 +71,9 @@ class SummaryService:
         clock: Clock,
         enabled: bool,
         at_once: int = 2,
+        heed_every: float = 0.4,
     ) -> None:
+        """`heed_every`: seconds until a run that goes on notices that it was cancelled."""
         self._begin = begin
         self._storage = storage
         self._llm = llm
@@ -73,15 +81,20 @@ class SummaryService:
         self._clock = clock
         self._enabled = enabled
         self._at_once = at_once
+        self._heed_every = heed_every
 
     async def summary_of(self, book_id: UUID) -> Summary:
         """The summary as it stands; never waits for a model. Raises BookNotFound."""
+        return (await self.show(book_id)).summary
+
+    async def show(self, book_id: UUID, *, evidence: bool = False) -> ShownSummary:
+        """The same, with what bears it out if that is wanted. Raises BookNotFound."""
         async with self._begin() as work:
             await work.books.get(book_id)
             summary = await work.summaries.find(book_id)
-        if not self._enabled:
-            return _none(book_id, self._clock.now(), "cancelled")
-        return summary or Summary.pending(book_id, new_id(), self._clock.now())
+            if not (evidence and self._enabled and summary and summary.presentation):
+                return ShownSummary(self._as_it_stands(book_id, summary))
+            return ShownSummary(summary, await cited_evidence(work, book_id))
 
     async def make_anew(self, actor: User, book_id: UUID) -> UUID:
         """Ask for the summary once more; the id of the job. What was answered already is
@@ -122,8 +135,8 @@ class SummaryService:
     async def generate_for_text(self, actor: User, *, content: str, title: str) -> Generated:
         """Summarise a text at once when it fits one question, else by a job."""
         self._require_model()
-        if estimated_tokens(content) <= Budget.for_window(self._llm.card.context).passage:
-            return Generated(asdict(await self._present_text(content, title)))
+        if estimated_tokens(content) <= self._budget.longest:
+            return Generated(await self._told_of_text(content, title))
         key = f"texts/{new_id()}"
         async with self._begin() as work:
             await work.files.announce(key, self._clock.now())
@@ -139,8 +152,7 @@ class SummaryService:
             await work.files.announce(storage_key, self._clock.now())
         chunks = [chunk async for chunk in await self._storage.read(storage_key)]
         content = b"".join(chunks).decode()
-        presentation = await self._present_text(content, title, run)
-        return presentation_reply(asdict(presentation))
+        return presentation_reply(await self._told_of_text(content, title, run))
 
     async def summarise(self, book_id: UUID, run: JobRun) -> dict[str, Any]:
         """The handler of SummariseBook. A reader sees an extractive summary within seconds,
@@ -149,8 +161,9 @@ class SummaryService:
         if not isinstance(task, _Task):
             return task
         try:
-            await self._show_stand_in(task)
-            return await self._read_whole(task, run)
+            return await heeding(
+                self._run(task, run), lambda: self._is_wanted(task), every=self._heed_every
+            )
         except RunEnded:
             return {"cancelled": True}
         except Exception as error:
@@ -162,37 +175,35 @@ class SummaryService:
         async with self._begin() as work:
             book = await work.books.get(book_id)
             summary = await work.summaries.find(book_id)
+            if book.ingestion.status in ("pending", "running"):
+                raise StillBeingRead
+            if summary and summary.status == "ready" and summary.presentation:
+                return presentation_reply(summary.presentation)
+            if summary is None or summary.status == "cancelled":
+                return {"skipped": True}
             chapters = await work.texts.chapters(book_id)
-        if book.ingestion.status in ("pending", "running"):
-            raise StillBeingRead
-        if summary and summary.status == "ready" and summary.presentation:
-            return presentation_reply(summary.presentation)
-        sections, coverage = await asyncio.to_thread(self._outline, chapters)
-        if summary is None or summary.status == "cancelled" or not sections:
+            passages = await work.texts.passages(book_id)
+        known = [book.title, book.author, *(chapter.title for chapter in chapters)]
+        reading = await asyncio.to_thread(read_book, chapters, passages, self._budget, known=known)
+        if not reading.sections:
+            await self.give_up(book_id, code="no_text", detail="There is no text to summarise.")
             return {"skipped": True}
-        return _Task(book, summary.run, sections, coverage, summary.presentation is not None)
+        return _Task(book, summary.run, reading, summary.presentation is not None)
 
-    def _outline(self, chapters: Sequence[ChapterText]) -> tuple[list[Section], float]:
-        sections = sections_of(chapters, Budget.for_window(self._llm.card.context))
-        return sections, share_read(chapters, sections)
-
-    async def _show_stand_in(self, task: _Task) -> None:
-        if task.shown or self._llm.card.provider == self._stand_in.card.provider:
-            return
-        tree = self._tree(task.book.title, task.book.author, self._stand_in, NoMemory())
-        presentation = await tree.present(task.sections, coverage=task.coverage)
+    async def _is_wanted(self, task: _Task) -> bool:
         async with self._begin() as work:
-            summary = await self._mine(work, task)
-            summary.show(asdict(replace(presentation, degraded=True)), self._clock.now())
+            summary = await work.summaries.find(task.book.id)
+        return bool(summary and summary.run == task.run and summary.status == "running")
 
-    async def _read_whole(self, task: _Task, run: JobRun) -> dict[str, Any]:
-        budget = Budget.for_window(self._llm.card.context)
-        planned = questions_for(task.sections, budget.fan_in)
+    async def _run(self, task: _Task, run: JobRun) -> dict[str, Any]:
+        planned = questions_for(task.reading, self._llm, self._stand_in)
         async with self._begin() as work:
             (await self._mine(work, task)).begin(self._clock.now(), planned=planned)
+        if not task.shown and self._llm.card.provider != self._stand_in.card.provider:
+            await self._show_stand_in(task)
         memory = self._memory(run, planned, Claim(task.book.id, task.run))
-        tree = self._tree(task.book.title, task.book.author, self._llm, memory)
-        presentation = await tree.present(task.sections, coverage=task.coverage)
+        tree = self._tree(task, self._llm, memory)
+        presentation, evidence = await tree.present()
         shown = asdict(presentation)
         async with self._begin() as work:
             # In the order of whoever removes the book: the book first, then what hangs on it.
@@ -200,9 +211,17 @@ class SummaryService:
             summary = await self._mine(work, task)
             summary.show(shown, self._clock.now())
             summary.finish(self._clock.now())
+            await work.summaries.keep_evidence(task.book.id, asdict(evidence))
             await work.nodes.use(task.book.id, tree.keys)
         await run.report(planned, planned)
         return {**presentation_reply(shown), "nodes": planned, "asked": memory.asked}
+
+    async def _show_stand_in(self, task: _Task) -> None:
+        presentation, evidence = await self._tree(task, self._stand_in, NoMemory()).present()
+        async with self._begin() as work:
+            summary = await self._mine(work, task)
+            summary.show(asdict(replace(presentation, degraded=True)), self._clock.now())
+            await work.summaries.keep_evidence(task.book.id, asdict(evidence))
 
     async def give_up(self, book_id: UUID, *, code: str, detail: str) -> None:
         """Say that nobody is at work on the summary any more."""
@@ -242,24 +261,33 @@ class SummaryService:
             raise NotYourBook
         return book
 
-    async def _present_text(
+    async def _told_of_text(
         self, content: str, title: str, run: JobRun | None = None
-    ) -> Presentation:
-        chapter = ChapterText(0, title, 0, len(content), None, content)
-        sections, coverage = await asyncio.to_thread(self._outline, [chapter])
-        planned = questions_for(sections, Budget.for_window(self._llm.card.context).fan_in)
+    ) -> dict[str, Any]:
+        reading = await asyncio.to_thread(read_text, content, title, self._budget)
+        # Without an introduction; and a single passage is not told once more.
+        planned = questions_for(reading, self._llm, self._stand_in) - 1
+        memory = self._memory(run, 1 if len(reading.passages) == 1 else planned)
         try:
-            tree = self._tree(title, "", self._llm, self._memory(run, planned))
-            return await tree.present(sections, coverage=coverage)
+            node = await self._tree_of(reading, title, "", self._llm, memory).summarise()
         except ModelUnavailable:
             if run is not None:
                 raise
-            tree = self._tree(title, "", self._stand_in, NoMemory())
-            presentation = await tree.present(sections, coverage=coverage)
-            return replace(presentation, degraded=True)
+            node = await self._tree_of(reading, title, "", self._stand_in, NoMemory()).summarise()
+            node = replace(node, degraded=True)
+        return {
+            "summary": node.output["summary"],
+            **{name: getattr(node, name) for name in _SOURCE},
+        }
 
-    def _tree(self, title: str, author: str, llm: LLMProvider, memory: Memory) -> SummaryTree:
+    def _tree(self, task: _Task, llm: LLMProvider, memory: Memory) -> SummaryTree:
+        return self._tree_of(task.reading, task.book.title, task.book.author, llm, memory)
+
+    def _tree_of(
+        self, reading: Reading, title: str, author: str, llm: LLMProvider, memory: Memory
+    ) -> SummaryTree:
         return SummaryTree(
+            reading,
             title=title,
             author=author,
             llm=llm,
@@ -267,6 +295,15 @@ class SummaryService:
             memory=memory,
             at_once=self._at_once,
         )
+
+    @property
+    def _budget(self) -> Budget:
+        return Budget.for_window(self._llm.card.context)
+
+    def _as_it_stands(self, book_id: UUID, summary: Summary | None) -> Summary:
+        if not self._enabled:
+            return _none(book_id, self._clock.now(), "cancelled")
+        return summary or Summary.pending(book_id, new_id(), self._clock.now())
 
     def _memory(self, run: JobRun | None, planned: int, claim: Claim | None = None) -> NodeMemory:
         return NodeMemory(
@@ -280,7 +317,7 @@ class SummaryService:
 
 def presentation_reply(presentation: dict[str, Any]) -> dict[str, Any]:
     """{summary, source} of a stored presentation."""
-    source = {key: presentation[key] for key in ("provider", "model", "prompt", "degraded")}
+    source = {key: presentation[key] for key in _SOURCE}
     return {"summary": presentation["summary"], "source": source}
 
 

@@ -6,70 +6,46 @@ and the same thing: a question that was answered is not asked again.
 """
 
 import asyncio
-import hashlib
-import json
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
 
-from app.domains.catalog import prompts
-from app.domains.catalog.model import ChapterSummary, Presentation, SummaryNode
-from app.domains.catalog.service.answers import evidence_for, is_degenerate
-from app.domains.catalog.service.outline import (
-    Budget,
-    Section,
-    clipped,
-    estimated_tokens,
-    groups_of,
+from app.domains.catalog.model import (
+    ChapterSummary,
+    Evidence,
+    Presentation,
+    SummaryNode,
+    TracedSentence,
 )
-from app.ports.llm import (
-    Completion,
-    CompletionRequest,
-    LLMProvider,
-    ModelFailure,
-    ModelUnavailable,
-)
+from app.domains.catalog.service.answers import evidence_for
+from app.domains.catalog.service.interview import Interview, Memory
+from app.domains.catalog.service.outline import Budget, groups_of, joins_of
+from app.domains.catalog.service.questions import Branch, Question, Questions, place_of, span_of
+from app.domains.catalog.service.reading import Reading
+from app.domains.catalog.service.telling import abridged, distinct, introduction_of
+from app.ports.llm import LLMProvider
 
-_ATTEMPTS = 2
-# No more than a model could be set to answer: the others wait here, not in line for threads.
+_MOST_REMOVED = 100
+# In characters: some 230,000 words, read in seconds.
+_MOST_CHOSEN_FROM = 1_300_000
 
 Result = TypeVar("Result")
+Shape = Question | list["Shape"]
 
 
-class Memory(Protocol):
-    """Where answers are kept: `recall` finds those to some keys, `keep` stores one; either
-    may raise to stop the run."""
-
-    async def recall(self, keys: Sequence[str]) -> Mapping[str, SummaryNode]: ...
-
-    async def keep(self, node: SummaryNode) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    kind: str
-    key: str
-    request: CompletionRequest
-    source: str
-    words: int
+def takes_whole(reading: Reading, llm: LLMProvider, stand_in: LLMProvider) -> bool:
+    """Whether the book is told from its text and not from summaries: where sentences of it
+    are only chosen, those chosen from all of it are the better ones."""
+    if llm.card != stand_in.card:
+        return False
+    return sum(len(passage.text) for passage in reading.passages) <= _MOST_CHOSEN_FROM
 
 
-@dataclass(frozen=True, slots=True)
-class _Branch:
-    """An answered part of the tree, with sentences of the book that bear it out."""
-
-    title: str
-    node: SummaryNode
-    evidence: str
-
-    @property
-    def summary(self) -> str:
-        return str(self.node.output["summary"])
-
-    @property
-    def key(self) -> str:
-        """What a question about it rests on: another one once a better answer is there."""
-        return f"{self.node.key}!" if self.node.degraded else self.node.key
+def questions_for(reading: Reading, llm: LLMProvider, stand_in: LLMProvider) -> int:
+    """How many questions the whole tree takes, the two about the book included."""
+    count = len(reading.passages)
+    if takes_whole(reading, llm, stand_in):
+        return count + 2
+    return count + joins_of(count, Budget.for_window(llm.card.context)) + 2
 
 
 class SummaryTree:
@@ -78,6 +54,7 @@ class SummaryTree:
 
     def __init__(
         self,
+        reading: Reading,
         *,
         title: str,
         author: str,
@@ -86,206 +63,146 @@ class SummaryTree:
         memory: Memory,
         at_once: int,
     ) -> None:
-        self._llm = llm
-        self._stand_in = stand_in
-        self._memory = memory
-        self._budget = Budget.for_window(llm.card.context)
-        self._title = clipped(title, self._budget.names * 2 // 3)
-        self._author = clipped(author, self._budget.names // 3)
-        # Held until an answer is kept, so that a crash loses no more than this many.
-        self._places = asyncio.Semaphore(at_once)
-        self._degraded = False
-        self._keys: list[str] = []
+        self._reading = reading
+        self._takes_whole = takes_whole(reading, llm, stand_in)
+        self._questions = Questions(title=title, author=author, card=llm.card)
+        self._interview = Interview(
+            llm=llm,
+            stand_in=stand_in,
+            memory=memory,
+            questions=self._questions,
+            grounds=reading.grounds,
+            at_once=at_once,
+        )
 
     @property
     def keys(self) -> Sequence[str]:
-        """The keys of all nodes the last presentation grew from."""
-        return self._keys
+        """The keys of all nodes the presentation grew from."""
+        return list(self._interview.nodes)
 
-    async def present(self, sections: Sequence[Section], *, coverage: float) -> Presentation:
-        """`coverage` is the share of the text that lies in the sections."""
-        chapters = await self._chapters(sections)
-        branches = await self._joined(list(chapters), until=self._budget.fan_in)
-        root = await self._present(branches)
-        return Presentation(
-            summary=str(root.output["summary"]),
-            hook=str(root.output.get("hook", "")),
-            themes=[str(theme) for theme in root.output.get("themes", [])],
-            characters=[str(name) for name in root.output.get("characters", [])],
-            chapters=[ChapterSummary(branch.title, branch.summary) for branch in chapters],
-            provider=root.provider,
-            model=root.model,
-            prompt=root.prompt,
-            degraded=self._degraded,
-            coverage=coverage,
+    async def summarise(self) -> SummaryNode:
+        """Only the summary of the whole, without an introduction; of a single passage it is
+        the passage's own."""
+        leaves = await self._leaves_asked()
+        branches = await self._top(leaves)
+        if len(leaves) == len(leaves[0]) == 1:
+            return branches[0].node
+        return await self._answered(self._about_book(branches))
+
+    async def present(self) -> tuple[Presentation, Evidence]:
+        leaves = await self._leaves_asked()
+        branches = await self._top(leaves)
+        told, introduced = await _each(
+            self._answered(question)
+            for question in (
+                self._about_book(branches),
+                self._questions.introducing(branches),
+            )
         )
+        chapters = [[await self._branch(leaf) for leaf in chapter] for chapter in leaves]
+        return await asyncio.to_thread(self._told, told, introduced, chapters)
 
-    async def _chapters(self, sections: Sequence[Section]) -> list[_Branch]:
+    def _about_book(self, branches: Sequence[Branch]) -> Question:
+        texts = [passage.text for passage in self._reading.passages] if self._takes_whole else []
+        return self._questions.about_book(branches, texts)
+
+    async def _leaves_asked(self) -> list[list[Question]]:
+        """The questions about passages, by section, looked up."""
         # Seconds of work for a long book: not on the loop.
-        questions = await asyncio.to_thread(self._about_passages, sections)
-        nodes = await self._answers(questions)
-        leaves = await asyncio.to_thread(_leaves, sections, nodes)
-        return await _each(self._single(branches) for branches in leaves)
+        leaves = await asyncio.to_thread(self._leaves)
+        await self._interview.recall([leaf for chapter in leaves for leaf in chapter])
+        return leaves
 
-    async def _single(self, branches: list[_Branch]) -> _Branch:
-        return (await self._joined(branches, until=1))[0]
+    def _leaves(self) -> list[list[Question]]:
+        return [
+            [self._questions.about_passage(section.title, passage) for passage in section.passages]
+            for section in self._reading.sections
+        ]
 
-    async def _joined(self, branches: list[_Branch], *, until: int) -> list[_Branch]:
-        while len(branches) > until:
-            groups = groups_of(branches, self._budget.fan_in)
-            questions = [self._about_parts(group) for group in groups if len(group) > 1]
-            nodes = iter(await self._answers(questions))
-            branches = [
-                group[0] if len(group) == 1 else _joint(group, next(nodes)) for group in groups
-            ]
-        return branches
+    async def _top(self, leaves: list[list[Question]]) -> list[Branch]:
+        """What the book is told from. Joining begins as soon as the parts are there, so that
+        nobody waits at the end of a level."""
+        budget = self._questions.budget
+        shape: list[Shape] = [leaf for chapter in leaves for leaf in chapter]
+        while len(shape) > budget.book_fan_in and not self._takes_whole:
+            groups = groups_of(shape, budget.fan_in)
+            shape = [group[0] if len(group) == 1 else group for group in groups]
+        return await _each(self._branch(part) for part in shape)
 
-    async def _present(self, branches: list[_Branch]) -> SummaryNode:
-        return (await self._answers([self._about_book(branches)]))[0]
+    async def _branch(self, shape: Shape) -> Branch:
+        if isinstance(shape, Question):
+            return await self._leaf(shape)
+        group = await _each(self._branch(part) for part in shape)
+        node = await self._answered(self._questions.about_parts(group))
+        lines = "\n\n".join(branch.evidence for branch in group)
+        return Branch(span_of(group), node, evidence_for(_text(node), lines), place_of(group))
 
-    def _about_passages(self, sections: Sequence[Section]) -> list[_Question]:
-        return [self._about_passage(s.title, passage) for s in sections for passage in s.passages]
+    async def _leaf(self, question: Question) -> Branch:
+        node = await self._interview.answer(question)
+        assert question.stretch is not None
+        evidence = await asyncio.to_thread(evidence_for, _text(node), question.stretch.text)
+        place = question.stretch.start, question.stretch.end
+        return Branch(question.title, node, evidence, place)
 
-    def _about_passage(self, chapter: str, passage: str) -> _Question:
-        request = prompts.summarise_passage(
-            title=self._title,
-            author=self._author,
-            chapter=clipped(chapter, self._budget.names),
-            passage=passage,
-            words=self._budget.words,
-            tokens=self._budget.tokens,
+    async def _answered(self, question: Question) -> SummaryNode:
+        await self._interview.recall([question])
+        return await self._interview.answer(question)
+
+    def _told(
+        self, told: SummaryNode, introduced: SummaryNode, chapters: list[list[Branch]]
+    ) -> tuple[Presentation, Evidence]:
+        grounds, reading = self._reading.grounds, self._reading
+        synopsis = _text(told)
+        hook, blurb = introduction_of(introduced.output, synopsis)
+        if any(sentence.unfounded for sentence in grounds.traced(hook)):
+            hook, _ = introduction_of({"blurb": blurb}, synopsis)
+        told_of = [self._chapter(chapter) for chapter in chapters]
+        nodes = self._interview.nodes.values()
+        presentation = Presentation(
+            summary=synopsis,
+            hook=hook,
+            blurb=blurb,
+            themes=distinct(introduced.output.get("themes", [])),
+            characters=self._people(introduced),
+            content_warnings=distinct(introduced.output.get("content_warnings", [])),
+            chapters=[
+                ChapterSummary(section.title, text)
+                for section, (text, _) in zip(reading.sections, told_of, strict=True)
+            ],
+            left_out=list(reading.left_out),
+            provider=told.provider,
+            model=told.model,
+            prompt=told.prompt,
+            degraded=any(node.degraded for node in nodes),
+            coverage=reading.coverage,
         )
-        # Titles help the model but do not make another question of the same text.
-        return self._question("passage", request, self._budget.words, [passage], passage)
-
-    def _about_parts(self, group: list[_Branch]) -> _Question:
-        request = prompts.merge_summaries(
-            title=self._title,
-            author=self._author,
-            part=clipped(_span(group), self._budget.names),
-            summaries=self._summaries(group),
-            evidence=self._evidence(group),
-            words=self._budget.words,
-            tokens=self._budget.tokens,
+        removed = [line for node in nodes for line in node.output.get("removed", [])]
+        evidence = Evidence(
+            summary=grounds.traced(synopsis),
+            hook=grounds.traced(hook),
+            blurb=grounds.traced(blurb),
+            chapters=[sentences for _, sentences in told_of],
+            removed=distinct(removed)[:_MOST_REMOVED],
         )
-        return self._question("part", request, self._budget.words, *_below(group))
+        return presentation, evidence
 
-    def _about_book(self, branches: list[_Branch]) -> _Question:
-        request = prompts.present_book(
-            title=self._title,
-            author=self._author,
-            summaries=self._summaries(branches),
-            evidence=self._evidence(branches),
-            words=self._budget.book_words,
-            tokens=self._budget.book_tokens,
-        )
-        return self._question("book", request, self._budget.book_words, *_below(branches))
+    def _chapter(self, leaves: Sequence[Branch]) -> tuple[str, list[TracedSentence]]:
+        """A chapter is told in the sentences its passages were summarised in."""
+        texts = abridged([leaf.summary for leaf in leaves], 2 * self._questions.budget.words)
+        traced = [
+            sentence
+            for leaf, text in zip(leaves, texts, strict=True)
+            for sentence in self._reading.grounds.traced(text, leaf.place)
+        ]
+        return " ".join(texts), traced
 
-    def _summaries(self, branches: list[_Branch]) -> list[str]:
-        return [clipped(branch.summary, self._budget.part) for branch in branches]
-
-    def _evidence(self, branches: list[_Branch]) -> list[str]:
-        """Whole sentences only, and none there is no room for."""
-        lines = (branch.evidence for branch in branches)
-        return [line for line in lines if line and estimated_tokens(line) < self._budget.evidence]
-
-    def _question(
-        self, kind: str, request: CompletionRequest, words: int, inputs: list[str], source: str
-    ) -> _Question:
-        key = node_key(kind, request, self._llm.card.reference, words, inputs)
-        return _Question(kind, key, request, source, words)
-
-    async def _answers(self, questions: list[_Question]) -> list[SummaryNode]:
-        known = await self._memory.recall([question.key for question in questions])
-        # A text that stands twice in the book is one question.
-        fresh = {q.key: q for q in questions if q.key not in known}
-        asked = await _each(self._asked(question) for question in fresh.values())
-        answers = {**known, **{node.key: node for node in asked}}
-        nodes = [answers[question.key] for question in questions]
-        self._keys.extend(node.key for node in nodes)
-        self._degraded = self._degraded or any(node.degraded for node in nodes)
-        return nodes
-
-    async def _asked(self, question: _Question) -> SummaryNode:
-        async with self._places:
-            node = await self._answered(question)
-            await self._memory.keep(node)
-        return node
-
-    async def _answered(self, question: _Question) -> SummaryNode:
-        completion = await self._usable(question)
-        degraded = completion is None
-        author = (self._stand_in if degraded else self._llm).card
-        if completion is None:
-            completion = await self._stand_in.complete(question.request)
-        return SummaryNode(
-            key=question.key,
-            kind=question.kind,
-            output=dict(completion.parsed or {}),
-            degraded=degraded,
-            provider=author.provider,
-            model=author.model,
-            prompt=question.request.prompt,
-            tokens_in=completion.usage.tokens_in,
-            tokens_out=completion.usage.tokens_out,
-        )
-
-    async def _usable(self, question: _Question) -> Completion | None:
-        """The model's answer, or None when what it says cannot be used, twice."""
-        request = question.request
-        for _ in range(_ATTEMPTS):
-            try:
-                completion = await self._llm.complete(request)
-            except ModelUnavailable:
-                raise
-            except ModelFailure:
-                return None
-            if self._may_be_shown(completion, question):
-                return completion
-            request = replace(request, temperature=0.0, seed=request.seed + 1)
-        return None
-
-    def _may_be_shown(self, completion: Completion, question: _Question) -> bool:
-        if not completion.parsed:
-            return False
-        # Sentences of the book itself are as they are; nothing better would come.
-        return self._llm.card == self._stand_in.card or not is_degenerate(
-            completion.parsed, source=question.source, words=question.words
-        )
+    def _people(self, introduced: SummaryNode) -> list[str]:
+        named = distinct(introduced.output.get("characters", []))
+        return [name for name in named if self._reading.grounds.has_name(name)]
 
 
-def node_key(
-    kind: str, request: CompletionRequest, model: str, words: int, inputs: Sequence[str]
-) -> str:
-    """The name of an answer: a hash of the prompt, the model, the parameters and the text
-    or the keys of the nodes below."""
-    parts = [kind, request.prompt, model, request.max_output_tokens, words, *inputs]
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
-
-
-def _leaves(sections: Sequence[Section], nodes: Sequence[SummaryNode]) -> list[list[_Branch]]:
-    left = iter(nodes)
-    return [
-        [_leaf(section.title, passage, next(left)) for passage in section.passages]
-        for section in sections
-    ]
-
-
-def _leaf(title: str, passage: str, node: SummaryNode) -> _Branch:
-    return _Branch(title, node, evidence_for(str(node.output["summary"]), passage))
-
-
-def _joint(group: list[_Branch], node: SummaryNode) -> _Branch:
-    return _Branch(_span(group), node, next((b.evidence for b in group if b.evidence), ""))
-
-
-def _span(group: list[_Branch]) -> str:
-    first, last = group[0].title, group[-1].title
-    return first if first == last else f"{first} … {last}"
-
-
-def _below(group: list[_Branch]) -> tuple[list[str], str]:
-    return [branch.key for branch in group], " ".join(branch.summary for branch in group)
+def _text(node: SummaryNode) -> str:
+    return str(node.output["summary"])
 
 
 async def _each(work: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:

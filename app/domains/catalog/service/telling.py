@@ -1,0 +1,42 @@
+"""What readers are told of a book, put together from the answers of its summary tree."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from app.shared.sentences import sentences
+
+_BLURB_WORDS = 120
+
+
+def abridged(texts: Sequence[str], words: int) -> list[str]:
+    """The texts, or where they are longer than so many words together, the first sentences
+    of each: as many as its equal share has room for, one at least."""
+    if sum(len(text.split()) for text in texts) <= words:
+        return list(texts)
+    return [_beginning(text, words // len(texts)) for text in texts]
+
+
+def introduction_of(output: Mapping[str, Any], synopsis: str) -> tuple[str, str]:
+    """(hook, blurb), those that are missing from what is there."""
+    blurb = str(output.get("blurb", "")).strip() or _beginning(synopsis, _BLURB_WORDS)
+    hook = str(output.get("hook", "")).strip() or _beginning(blurb, 1)
+    return hook, blurb
+
+
+def distinct(names: Iterable[Any]) -> list[str]:
+    """Each once, as it was written first."""
+    found: dict[str, str] = {}
+    for name in (str(each).strip() for each in names):
+        if name:
+            found.setdefault(name.casefold(), name)
+    return list(found.values())
+
+
+def _beginning(text: str, words: int) -> str:
+    kept: list[str] = []
+    for sentence in sentences(text):
+        words -= len(sentence.split())
+        if kept and words < 0:
+            break
+        kept.append(sentence)
+    return " ".join(kept)
