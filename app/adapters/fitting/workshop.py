@@ -32,7 +32,10 @@ _MEMORY = Gauge("lumina_recommender_fit_bytes", "Memory the last fit had at most
 
 _CHILD = Path(__file__).with_name("child.py")
 _INTERPRETER = ("-I", "-B", "-X", "utf8")
-_ENVIRONMENT = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
+# One thread: threads that spin for each other cost more than they save beside a busy server.
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | {
+    name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ
+}
 _PIECE = 2**20
 _LAST_WORDS = 4000
 

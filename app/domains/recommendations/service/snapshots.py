@@ -68,6 +68,6 @@ def _said_by(reader: UUID, deeds: Sequence[Deed], key: bytes) -> Iterator[Intera
     last = {deed.book_id: deed.at for deed in sorted(deeds, key=lambda deed: deed.at)}
     # As they were meant at their time: what age takes from them is for the model to say.
     liked = books_liked(deeds, None)
+    # A weight of nothing (three stars) still says that the reader came by the book.
     for book, weight in islice(liked.items(), MOST_OF_A_READER):
-        if weight:
-            yield Interaction(name, book, weight, last[book])
+        yield Interaction(name, book, weight, last[book])
