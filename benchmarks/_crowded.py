@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.domains.catalog.service.passages import passages_of_text
 from app.shared.ids import new_id
-from benchmarks._questions import Tale
+from benchmarks._tales import Tale
 
 PASSAGES = 40
 # Of the words of a passage, replaced by others from anywhere in the texts.

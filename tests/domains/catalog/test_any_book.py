@@ -68,12 +68,12 @@ _NONSENSE = ("and so on and so on", "öregasszony", "<data:", "And then the")
 _SPOILT = (Mishap.ONE_WORD, Mishap.LOOP, Mishap.ECHO, Mishap.OTHER_LANGUAGE, Mishap.BROKEN_JSON)
 
 
-@pytest.mark.parametrize("seed", range(4))
-async def test_no_nonsense_of_a_model_is_ever_shown(seed: int) -> None:
-    llm = ChaosLLM(ScriptedLLM(sensible, context=2048), seed=seed, share=0.6, mishaps=_SPOILT)
+@pytest.mark.parametrize("mishap", _SPOILT)
+async def test_no_nonsense_of_a_model_is_ever_shown(mishap: Mishap) -> None:
+    llm = ChaosLLM(ScriptedLLM(sensible, context=2048), share=0.6, mishaps=[mishap])
     house = House(llm)
     book_id = await house.shelve(a_novel(3, 120))
-    assert set(llm.mishaps_seen) == set(_SPOILT)
+    assert llm.mishaps_seen[mishap]
     summary, shown = await house.summary(book_id), await house.shown(book_id)
     assert (summary.status, shown["coverage"]) == ("ready", 1.0)
     told = [shown["summary"], shown["hook"], shown["blurb"]]

@@ -193,14 +193,14 @@ class SummaryService:
     async def _is_wanted(self, task: _Task) -> bool:
         async with self._begin() as work:
             summary = await work.summaries.find(task.book.id)
-        return bool(summary and summary.run == task.run and summary.status == "running")
+        return bool(summary and summary.run == task.run and summary.status != "cancelled")
 
     async def _run(self, task: _Task, run: JobRun) -> dict[str, Any]:
         planned = questions_for(task.reading, self._llm, self._stand_in)
-        async with self._begin() as work:
-            (await self._mine(work, task)).begin(self._clock.now(), planned=planned)
         if not task.shown and self._llm.card.provider != self._stand_in.card.provider:
             await self._show_stand_in(task)
+        async with self._begin() as work:
+            (await self._mine(work, task)).begin(self._clock.now(), planned=planned)
         memory = self._memory(run, planned, Claim(task.book.id, task.run))
         tree = self._tree(task, self._llm, memory)
         presentation, evidence = await tree.present()
