@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.adapters.postgres.accounts import SqlAccountsWork
 from app.adapters.postgres.catalog import SqlCatalogWork
 from app.adapters.postgres.engine import open_engine, sessions_of
+from app.adapters.postgres.recommendations import SqlRecommendationsWork
 from app.domains.catalog.model import BookQuery
+from app.domains.recommendations.model import Showing
+from app.shared.ids import new_id
 from app.shared.pages import PageRequest
 
 Statements = Sequence[tuple[str, Any]]
@@ -60,7 +64,7 @@ async def _stored(path: Path, receive: Receive) -> int:
 
 
 def replaying() -> ASGIApp:
-    """Answers `/n` with the statements of the nth search and as many bytes of JSON as the
+    """Answers `/n` with the statements of the nth list and as many bytes of JSON as the
     library sends; `/n/signed-in` reads the session first, as the library does."""
     plan = _plan()
     engine = open_engine(plan["database_url"])
@@ -80,11 +84,62 @@ def replaying() -> ASGIApp:
     return answer
 
 
+def advising() -> ASGIApp:
+    """Answers `/n` with what the library reads and writes to recommend books to the nth
+    reader, the session included, and as many bytes of JSON."""
+    plan = _plan()
+    engine = open_engine(plan["database_url"])
+    known: dict[str, Statements] = {}
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        number = scope["path"].removeprefix("/")
+        case = plan["cases"][int(number)]
+        if number not in known:
+            stood = await _stood(engine, *case["session"])
+            known[number] = [*stood, *await _advised(engine, case)]
+        await _replay(engine, known[number])
+        async with SqlRecommendationsWork(sessions_of(engine)) as work:
+            await work.showings.add(_showing(case))
+        await _reply(send, b"x" * case["size"])
+
+    return answer
+
+
+async def _advised(engine: AsyncEngine, case: Any) -> Statements:
+    sessions, reader = sessions_of(engine), UUID(case["session"][0])
+    with _recorded(engine) as statements:
+        async with SqlRecommendationsWork(sessions) as work:
+            await work.preferences.of(reader)
+            await work.reading.past_of(reader)
+            deeds = await work.reading.deeds_of(reader, 1000)
+            assert deeds
+        async with SqlRecommendationsWork(sessions) as work:
+            await work.reading.free_copies([UUID(book) for book in case["candidates"]])
+        async with SqlCatalogWork(sessions) as catalog:
+            await catalog.books.views([UUID(book) for book in case["books"]])
+    return statements
+
+
+def _showing(case: Any) -> Showing:
+    return Showing(
+        id=new_id(),
+        user_id=UUID(case["session"][0]),
+        model="bare",
+        model_version="0",
+        book_ids=[UUID(book) for book in case["books"][:10]],
+        propensities=[1.0] * 10,
+        shown_at=datetime.now(UTC),
+    )
+
+
 async def _searched(engine: AsyncEngine, case: Any) -> Statements:
     query, page = BookQuery(**case["query"]), PageRequest(case["limit"], case["cursor"])
     with _recorded(engine) as statements:
         async with SqlCatalogWork(sessions_of(engine)) as work:
-            await work.books.search(query, page)
+            if case["facets"]:
+                await work.books.facets(query)
+            else:
+                await work.books.search(query, page)
     return statements
 
 

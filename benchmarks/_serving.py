@@ -97,6 +97,7 @@ class Served:
     port: int
     database_url: str
     home: Path
+    pid: int
 
     async def sign_in(self) -> dict[str, str]:
         body = json.dumps({"email": "reader@bench.test", "password": PASSWORD}).encode()
@@ -120,7 +121,7 @@ async def library_served(home: Path, **settings: str) -> AsyncIterator[Served]:
     async with _running(home, given, "-m", "app", "serve", "--port", "0") as process:
         port = await _announced(process)
         async with EmbeddedPostgres.attach_or_start(home) as database:
-            yield Served(port, database.url, home)
+            yield Served(port, database.url, home, process.pid)
 
 
 @asynccontextmanager

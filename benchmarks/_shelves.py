@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
+from app.domains.catalog.model import Book, Content, Ingestion
 from app.shared.ids import new_id
 
 GENRES = (
@@ -28,32 +29,66 @@ VOWELS = "a e i o u ai ea ou".split()
 CODAS = "b d g l ld m n nd ng r rk s st t x".split() + [""] * 5
 LANGUAGES = ("en", "en", "en", "de", "fr", "es")
 _READERS = 500
+_BATCH = 5_000
 
 
-async def fill(database_url: str, *, books: int, passages: int, seed: int) -> None:
-    """Books with copies, numbers of ratings, summaries and text; some copies are on loan."""
+async def fill(
+    database_url: str, *, books: int, passages: int, seed: int, texts: int | None = None
+) -> None:
+    """Books with copies, numbers of ratings, summaries and, `texts` of them, text; some copies
+    are on loan."""
     say = random.Random(seed)
+    vocabulary = [_name(say).lower() for _ in range(4000)]
     connection = await asyncpg.connect(database_url)
     try:
         readers = [new_id() for _ in range(_READERS)]
-        shelved = [new_id() for _ in range(books)]
-        vocabulary = [_name(say).lower() for _ in range(4000)]
         await _copy(connection, "users", [_reader(reader) for reader in readers])
-        await _copy(connection, "books", [_book(say, book, vocabulary) for book in shelved])
-        copies = [{"book_id": book, "number": n} for book in shelved for n in (1, 2)]
-        await _copy(connection, "copies", copies)
-        await _copy(connection, "rating_stats", [_ratings(say, book) for book in shelved[::2]])
-        await _copy(connection, "summaries", [_summary(say, book) for book in shelved])
-        await _copy(connection, "loans", list(_loans(say, shelved, readers)))
-        texts = [
-            {"book_id": book, "ordinal": n, "chapter": 0, "start": n * 1000, "text": text}
-            for book in shelved
-            for n, text in enumerate(_sentences(say, vocabulary) for _ in range(passages))
-        ]
-        await _copy(connection, "passages", texts)
+        made_later = await _without_word_indexes(connection)
+        for first in range(0, books, _BATCH):
+            shelved = [new_id() for _ in range(min(_BATCH, books - first))]
+            await _shelve(connection, say, shelved, readers, vocabulary)
+            told = shelved[: max((books if texts is None else texts) - first, 0)]
+            await _copy(connection, "passages", list(_texts(say, told, passages, vocabulary)))
+        for index in made_later:
+            await connection.execute(index)
         await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()
+
+
+async def _without_word_indexes(connection: Any) -> list[str]:
+    """Drop the indexes of words, which are made much faster when all is there; how."""
+    rows = await connection.fetch(
+        "SELECT indexname, indexdef FROM pg_indexes"
+        " WHERE tablename IN ('books', 'passages') AND indexdef LIKE '%USING gin%'"
+    )
+    for row in rows:
+        await connection.execute(f"DROP INDEX {row['indexname']}")
+    return [row["indexdef"] for row in rows]
+
+
+async def _shelve(
+    connection: Any,
+    say: random.Random,
+    shelved: Sequence[UUID],
+    readers: Sequence[UUID],
+    vocabulary: Sequence[str],
+) -> None:
+    await _copy(connection, "books", [_book(say, book, vocabulary) for book in shelved])
+    copies = [{"book_id": book, "number": n} for book in shelved for n in (1, 2)]
+    await _copy(connection, "copies", copies)
+    await _copy(connection, "rating_stats", [_ratings(say, book) for book in shelved[::2]])
+    await _copy(connection, "summaries", [_summary(say, book) for book in shelved])
+    await _copy(connection, "loans", list(_loans(say, shelved, readers)))
+
+
+def _texts(
+    say: random.Random, shelved: Sequence[UUID], passages: int, vocabulary: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    for book in shelved:
+        for n in range(passages):
+            text = _sentences(say, vocabulary)
+            yield {"book_id": book, "ordinal": n, "chapter": 0, "start": n * 1000, "text": text}
 
 
 async def _copy(connection: Any, table: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -81,6 +116,7 @@ def _book(say: random.Random, book: UUID, vocabulary: Sequence[str]) -> dict[str
         "author": f"{_name(say)} {_name(say)}",
         "genres": say.sample(GENRES, say.randint(1, 3)),
         "year_published": say.randint(1800, 2026),
+        "isbn": f"978{book.int % 10**10:010d}",
         "language": say.choice(LANGUAGES),
         "tags": say.sample(NOUNS, 3),
         "description": _sentences(say, vocabulary),
@@ -100,6 +136,16 @@ def _book(say: random.Random, book: UUID, vocabulary: Sequence[str]) -> dict[str
         "notes": [],
         "unsaid": [],
     }
+
+
+def invented_book(number: int) -> Book:
+    """One more, as it would be shelved."""
+    say, book = random.Random(number), new_id()
+    vocabulary = [_name(say).lower() for _ in range(200)]
+    given = _book(say, book, vocabulary)
+    content = Content(*(given[c] for c in "storage_key media_type size sha256 filename".split()))
+    plain = {name: given[name] for name in given if name in Book.__dataclass_fields__}
+    return Book(**plain, added_by=None, content=content, ingestion=Ingestion("ready", 1, 1))
 
 
 def _ratings(say: random.Random, book: UUID) -> dict[str, Any]:
