@@ -21,13 +21,14 @@ from app.api.routers import (
     operations,
     recommendations,
     reviews,
+    search,
     summaries,
 )
 from app.domains.accounts.errors import InvalidToken
 from app.services import Services
 from app.shared.errors import Invalid, LibraryError, NotAuthenticated, TooLarge
 
-_ROOMS = (accounts, catalog, summaries, lending, reviews, recommendations, jobs, operations)
+_ROOMS = (accounts, catalog, summaries, lending, reviews, recommendations, search, jobs, operations)
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _NOTHING_SAID = ("", "Validation Error")
 _ABOUT = """

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import crash, refusal
 from app.domains.accounts.model import User
+from app.ports.budget import Payer, paid_by
 from app.shared.errors import LibraryError, NotAuthenticated, TooLarge
 from app.shared.ids import new_id
 from app.shared.trace import traced
@@ -76,7 +77,9 @@ class Gate:
     async def _pass(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
             await self._admit(scope)
-            await self._app(scope, _limited(receive, self._limit_of(scope)), answer.send)
+            user: User | None = scope["state"].get("user")
+            with paid_by(Payer(user_id=user.id if user else None)):
+                await self._app(scope, _limited(receive, self._limit_of(scope)), answer.send)
         except LibraryError as error:
             await answer.instead(refusal(scope, error), receive)
         except Exception as error:

@@ -38,14 +38,17 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """One part of a list, the cursor of the next part, and the size of the whole."""
+    """One part of a list, the cursor of the next part, and the size of the whole: an estimate
+    where counting it would cost more than the page."""
 
     items: Sequence[Item]
     next_cursor: str | None
     total: int
+    total_estimated: bool = False
 
     def map(self, change: Callable[[Item], Other]) -> "Page[Other]":
-        return Page([change(item) for item in self.items], self.next_cursor, self.total)
+        items = [change(item) for item in self.items]
+        return Page(items, self.next_cursor, self.total, self.total_estimated)
 
 
 def cursor_for(*key: Any) -> str:

@@ -126,3 +126,76 @@ async def test_paging_visits_each_book_once_while_others_are_added(
     if "cursor" in query:
         refused = await api.get("/books", params={**query, "sort": other}, headers=reader)
         assert (refused.status_code, refused.json()["code"]) == (422, "invalid_cursor")
+
+
+async def test_a_listed_book_is_the_book(
+    api: httpx.AsyncClient, sign_in: SignIn, shelve: Shelve
+) -> None:
+    book = await shelve("Emma", author="Jane Austen", tags="a,b", year_published="1815")
+    listed = (await api.get("/books", headers=await sign_in("ada"))).json()
+    assert listed == {"items": [book], "next_cursor": None, "total": 1, "total_estimated": False}
+
+
+async def test_facets_say_what_a_list_holds(
+    api: httpx.AsyncClient, sign_in: SignIn, shelve: Shelve
+) -> None:
+    await shelve("Emma", author="Jane Austen", genre="Novel", year_published="1815", language="en")
+    await shelve("Faust", author="Goethe", genre="Drama", year_published="1808", language="de")
+    reader = await sign_in("ada")
+    whole = (await api.get("/books/facets", headers=reader)).json()
+    assert {one["value"]: one["count"] for one in whole["genre"]} == {"Drama": 1, "Novel": 1}
+    some = (await api.get("/books/facets", params={"genre": "novel"}, headers=reader)).json()
+    assert some == {
+        "genre": [{"value": "Novel", "count": 1}],
+        "author": [{"value": "Jane Austen", "count": 1}],
+        "language": [{"value": "en", "count": 1}],
+        "year": [{"value": "1810", "count": 1}],
+        "tag": [],
+        "estimated": False,
+    }
+    asked = (await api.get("/books/facets", params={"q": "fuast"}, headers=reader)).json()
+    assert asked["author"] == [{"value": "Goethe", "count": 1}]
+    for query in SENSELESS[:3]:
+        refused = await api.get("/books/facets", params=query, headers=reader)
+        assert refused.status_code == 422, query
+
+
+async def test_the_names_a_reader_means_come_first(
+    api: httpx.AsyncClient, sign_in: SignIn, shelve: Shelve
+) -> None:
+    for n in range(8):
+        await shelve(f"The Road to Somewhere {n}", author=f"Emma Road {n}", tags="emma, the road")
+    road = await shelve("The Road", author="Cormac McCarthy")
+    emma = await shelve("Emma", author="Jane Austen")
+    reader = await sign_in("ada")
+    for q, book in (
+        ("the road", road), ("EMMA", emma), ("jane austen", emma), ("jnae austen", emma),
+        ("cormac mcarthy", road), ("mccarthy raod", road), ("austen emna", emma),
+    ):  # fmt: skip
+        found = (await api.get("/books", params={"q": q}, headers=reader)).json()
+        assert found["items"][0]["id"] == book["id"], q
+
+
+async def test_a_part_of_a_name_and_a_single_sign_are_found(
+    api: httpx.AsyncClient, sign_in: SignIn, shelve: Shelve
+) -> None:
+    house = await shelve("The Lighthouse", author="V. Woolf")
+    war = await shelve("Война и мир", author="Лев Толстой")
+    library = await shelve("図書館戦争", author="有川浩")
+    sharp = await shelve("Programming in C#", author="A. B.")
+    reader = await sign_in("ada")
+    for q, book in (
+        ("ghthou", house), ("v", house), ("ойна", war), ("Толстой", war), ("и", war),
+        ("書館", library), ("戦", library), ("c#", sharp), ("#", sharp),
+    ):  # fmt: skip
+        found = (await api.get("/books", params={"q": q}, headers=reader)).json()
+        assert [item["id"] for item in found["items"]] == [book["id"]], q
+
+
+async def test_the_head_of_a_list_and_of_a_book_can_be_asked_for(
+    api: httpx.AsyncClient, sign_in: SignIn, shelve: Shelve
+) -> None:
+    book = await shelve("Emma")
+    reader = await sign_in("ada")
+    for path in ("/books", f"/books/{book['id']}"):
+        assert (await api.head(path, headers=reader)).status_code == 200, path

@@ -27,7 +27,7 @@ from app.ports.text import Chapter
 from app.shared.ids import new_id
 from app.shared.pages import InvalidCursor, Page, PageRequest, cursor_for
 from tests.contracts.shelves import SqlShelf, opened_shelf
-from tests.fakes.catalog import InMemoryCatalog
+from tests.fakes.catalog import InMemoryCatalog, folded
 from tests.fakes.clock import FrozenClock
 from tests.fakes.lending import a_reader
 
@@ -68,6 +68,16 @@ class Room:
     ) -> Page[Any]:
         async with self.begin() as work:
             return await work.books.search(BookQuery(**query), PageRequest(limit, cursor))
+
+    async def facets(self, **query: Any) -> dict[str, list[tuple[str, int]]]:
+        """Values as they are compared, since any of their spellings may be shown."""
+        async with self.begin() as work:
+            found = await work.books.facets(BookQuery(**query))
+        assert not found.estimated
+        return {
+            name: [(folded(each.value), each.count) for each in values]
+            for name, values in found.values.items()
+        }
 
     async def titles(self, **query: Any) -> list[str]:
         return [view.book.title for view in (await self.search(**query)).items]
@@ -240,9 +250,13 @@ async def test_a_removed_book_takes_all_that_hangs_on_it_along(room: Room) -> No
         await work.summaries.add(Summary.pending(book.id, new_id(), NOW))
         await work.nodes.keep(a_node("k"), NOW)
         await work.nodes.use(book.id, ["k"])
+    async with room.begin() as work:
+        await work.summaries.keep_evidence(book.id, {"summary": []})
     await _remove(room, book)
     async with room.begin() as work:
         assert list(await work.texts.chapters(book.id)) == []
+        assert await work.texts.passages(book.id) == {}
+        assert await work.summaries.evidence(book.id) is None
         assert await work.summaries.find(book.id) is None
         assert await work.nodes.sweep(LATER) == 1
 
@@ -265,6 +279,34 @@ async def test_the_text_of_a_book_comes_back_by_chapter(room: Room) -> None:
         (0, "One", "It was a"), (1, "Void", ""), (2, "Two", "day."),
     ]  # fmt: skip
     assert (found[2].start, found[2].end, found[2].page) == (8, 12, 4)
+
+
+async def test_passages_come_back_by_number(room: Room) -> None:
+    book, other = await room.add(), await room.add("Other")
+    kept = [Passage(0, 0, "It was "), Passage(0, 7, "a"), Passage(1, 8, "day.")]
+    async with room.begin() as work:
+        for each in (book, other):
+            await work.texts.keep(each.id, [Chapter("One", 0, 8), Chapter("Two", 8, 12)], kept)
+    async with room.begin() as work:
+        assert list(await work.texts.titles(book.id)) == ["One", "Two"]
+        assert await work.texts.passages(book.id) == dict(enumerate(kept))
+        assert list(await work.texts.passages(book.id, [2, 0, 7])) == [0, 2]
+        assert await work.texts.passages(book.id, [1]) == {1: kept[1]}
+        assert await work.texts.passages(book.id, []) == {}
+        assert await work.texts.passages(new_id()) == {}
+
+
+async def test_the_evidence_of_a_summary_is_the_last_one_kept(room: Room) -> None:
+    book = await room.add()
+    async with room.begin() as work:
+        await work.summaries.add(Summary.pending(book.id, new_id(), NOW))
+    for text in ("First.", "Second."):
+        async with room.begin() as work:
+            said = {"text": text, "support": [{"passage": 3, "start": 0, "end": 9}]}
+            await work.summaries.keep_evidence(book.id, {"summary": [said]})
+    async with room.begin() as work:
+        assert await work.summaries.evidence(book.id) == {"summary": [said]}
+        assert await work.summaries.evidence(new_id()) is None
 
 
 async def test_only_the_run_that_holds_a_summary_moves_it_on(room: Room) -> None:
@@ -341,6 +383,49 @@ async def test_books_are_found_by_what_is_said_of_them(room: Room) -> None:
     for query, titles in questions:
         assert await room.titles(**query) == titles, query
         assert (await room.search(**query)).total == len(titles), query
+
+
+async def test_facets_count_the_books_of_a_question(room: Room) -> None:
+    await room.add(genres=["Novel", "Satire"], year_published=1815, tags=["x"], language="en")
+    await room.add("Persuasion", genres=["novel"], year_published=1817, language="en")
+    faust = await room.add("Faust", author="Goethe", year_published=1808, language="de")
+    await room.add("Undated", author="Homer", year_published=-8)
+    everything = await room.facets()
+    assert everything == {
+        "genre": [("novel", 2), ("satire", 1)],
+        "author": [("jane austen", 2), ("goethe", 1), ("homer", 1)],
+        "language": [("en", 2), ("de", 1)],
+        "year": [("1810", 2), ("-10", 1), ("1800", 1)],
+        "tag": [("x", 1)],
+    }
+    german = await room.facets(language="de")
+    assert german == {
+        "genre": [],
+        "author": [("goethe", 1)],
+        "language": [("de", 1)],
+        "year": [("1800", 1)],
+        "tag": [],
+    }
+    assert (await room.facets(q="emma"))["year"] == [("1810", 1)]
+    assert (await room.facets(available=True))["author"] == everything["author"]
+    async with room.begin() as work:
+        await work.books.remove(await work.books.get(faust.id, for_change=True))
+    assert (await room.facets())["language"] == [("en", 2)]
+
+
+async def test_counts_follow_what_is_said_of_a_book(room: Room) -> None:
+    book = await room.add(genres=["Novel"], tags=["old"], language="en", year_published=1815)
+    async with room.begin() as work:
+        changed = await work.books.get(book.id, for_change=True)
+        changed.describe({"genres": ["Satire"], "year_published": 1900, "author": "J. A."}, LATER)
+    for query, total in (
+        ({"genre": "novel"}, 0), ({"genre": "SATIRE"}, 1), ({"tag": "old"}, 1), ({}, 1),
+        ({"author": "jane austen"}, 0), ({"author": "j. a."}, 1), ({"language": "en"}, 1),
+        ({"year_from": 1890}, 1), ({"year_to": 1890}, 0), ({"year_from": 1900, "year_to": 1900}, 1),
+    ):  # fmt: skip
+        page = await room.search(**query)
+        assert (page.total, len(page.items), page.total_estimated) == (total, total, False), query
+    assert (await room.facets())["genre"] == [("satire", 1)]
 
 
 async def test_books_are_found_by_their_words(room: Room) -> None:

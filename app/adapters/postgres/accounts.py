@@ -2,15 +2,26 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, delete, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Uuid,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import override
 
-from app.adapters.postgres.engine import Violations
+from app.adapters.postgres.engine import Violations, read_at_once
 from app.adapters.postgres.keyset import id_at
 from app.adapters.postgres.tables.accounts import failed_logins, sessions, spent_tokens, users
 from app.adapters.postgres.work import SqlWork
@@ -78,9 +89,9 @@ class SqlSessionRepository(SessionRepository):
 
     @override
     async def standing(self, session_id: UUID, user_id: UUID) -> tuple[User, Session] | None:
-        whose = select(User, Session).join(Session, sessions.c.user_id == users.c.id)
-        wanted = whose.where(sessions.c.id == session_id, users.c.id == user_id)
-        row = (await self._session.execute(wanted)).one_or_none()
+        await read_at_once(self._session)
+        values = {"session": session_id, "user": user_id}
+        row = (await self._session.execute(_standing(), values)).one_or_none()
         return (row[0], row[1]) if row else None
 
     @override
@@ -162,6 +173,16 @@ class SqlAccountsWork(SqlWork, AccountsWork):
         self.users = SqlUserRepository(session)
         self.sessions = SqlSessionRepository(session)
         self.failed_sign_ins = SqlFailedSignIns(session)
+
+
+@cache
+def _standing() -> Select[User, Session]:
+    """Asked with every request: made once."""
+    whose = select(User, Session).join(Session, sessions.c.user_id == users.c.id)
+    return whose.where(
+        sessions.c.id == bindparam("session", type_=Uuid),
+        users.c.id == bindparam("user", type_=Uuid),
+    )
 
 
 def _found_by(q: str | None) -> list[ColumnElement[bool]]:

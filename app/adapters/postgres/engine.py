@@ -6,8 +6,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
+from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    DisconnectionError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -31,18 +38,20 @@ class DatabaseUnavailable(Unavailable):
     title = "The database does not answer"
 
 
-def open_engine(url: str, *, pool_size: int = 10, name: str = "luminalib") -> AsyncEngine:
-    """A pool of connections to `postgresql://…`; connects on first use.
+def open_engine(
+    url: str, *, pool_size: int = 10, name: str = "luminalib", statement_timeout: float = 15
+) -> AsyncEngine:
+    """A pool of connections to `postgresql://…`; connects on first use. A statement that takes
+    longer than so many seconds is given up.
 
     `sslmode` and `sslrootcert` in the url mean what they mean to libpq.
     """
     address = make_url(url).set(drivername="postgresql+asyncpg")
-    return create_async_engine(
+    engine = create_async_engine(
         address.difference_update_query(["sslmode", "sslrootcert"]),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=True,
         # What readers write stays out of the log.
         hide_parameters=True,
         connect_args={
@@ -50,11 +59,28 @@ def open_engine(url: str, *, pool_size: int = 10, name: str = "luminalib") -> As
             **_encryption(address),
             "server_settings": {
                 "application_name": name,
-                "statement_timeout": "15000",
+                "statement_timeout": str(round(statement_timeout * 1000)),
+                # What is asked here is short: to compile it takes longer than to run it.
+                "jit": "off",
                 "idle_in_transaction_session_timeout": "30000",
             },
         },
     )
+    event.listen(engine.sync_engine, "checkout", _require_open)
+    return engine
+
+
+def _require_open(connection: Any, *_: Any) -> None:
+    # The event loop has noticed when a server hung up; to ask it costs three round trips.
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+async def read_at_once(session: AsyncSession) -> None:
+    """Have what the session reads next be a transaction of its own, each statement: one round
+    trip instead of three. For who reads only, and once."""
+    if not session.in_transaction():
+        await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
 
 
 def _encryption(address: URL) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,13 +12,13 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
-from app.api.dependencies import CurrentUser, Paging, Shelving, kick
+from app.api.dependencies import CurrentUser, Paging, Shelving, kick, note_view
 from app.api.files import attachment, requested_part
 from app.api.idempotency import fingerprint_of_form
 from app.api.multipart import BrokenForm, MultipartForm, NotAForm
 from app.api.problems import problems
-from app.api.schemas.base import PageOut, Storable
-from app.api.schemas.catalog import BookIn, BookOut, Sort
+from app.api.schemas.base import Storable
+from app.api.schemas.catalog import BookIn, BookOut, BookPageOut, FacetsOut, Sort
 from app.domains.accounts.model import User
 from app.domains.catalog.errors import (
     BookChanged,
@@ -29,6 +30,7 @@ from app.domains.catalog.errors import (
     FileTooLarge,
     MayNotContribute,
     NotYourBook,
+    QueryTooSlow,
 )
 from app.domains.catalog.model import BookQuery
 from app.domains.catalog.service import ReceivedFile, ShelvingService
@@ -140,10 +142,7 @@ async def add_book(
     return BookOut.of(view)
 
 
-@router.get("")
-async def list_books(
-    shelving: Shelving,
-    paging: Paging,
+async def _asked(
     q: Annotated[str | None, Query(min_length=1, max_length=500), Storable] = None,
     author: Annotated[str | None, Query(max_length=500), Storable] = None,
     genre: Annotated[str | None, Query(max_length=500), Storable] = None,
@@ -152,25 +151,34 @@ async def list_books(
     year_from: Year = None,
     year_to: Year = None,
     available: bool | None = None,
-    sort: Sort | None = None,
-) -> PageOut[BookOut]:
+) -> BookQuery:
+    return BookQuery(q, author, genre, tag, language, year_from, year_to, available)
+
+
+Asked = Annotated[BookQuery, Depends(_asked)]
+
+
+@router.head("", include_in_schema=False)
+@router.get("", response_model=BookPageOut, responses=problems(QueryTooSlow))
+async def list_books(
+    shelving: Shelving, paging: Paging, asked: Asked, sort: Sort | None = None
+) -> Response:
     """A page of books. `q` searches title, author, tags and description, typos forgiven,
     and the text of the books; it sorts by relevance unless told otherwise."""
-    query = BookQuery(
-        q=q,
-        author=author,
-        genre=genre,
-        tag=tag,
-        language=language,
-        year_from=year_from,
-        year_to=year_to,
-        available=available,
-        sort=sort or ("relevance" if q else "title"),
-    )
-    return PageOut.of(await shelving.search(query, paging), BookOut.of)
+    query = replace(asked, sort=sort or ("relevance" if asked.q else "title"))
+    page = await shelving.search(query, paging)
+    return Response(BookPageOut.written(page), media_type="application/json")
 
 
-@router.get("/{book_id}", responses=problems(BookNotFound))
+@router.get("/facets", responses=problems(QueryTooSlow))
+async def count_books(shelving: Shelving, asked: Asked) -> FacetsOut:
+    """The commonest genres, authors, languages, decades and tags among the books a list of
+    the same question would hold. Of very many books a part is looked at: `estimated`."""
+    return FacetsOut.of(await shelving.facets(asked))
+
+
+@router.head("/{book_id}", include_in_schema=False)
+@router.get("/{book_id}", dependencies=[Depends(note_view)], responses=problems(BookNotFound))
 async def show_book(book_id: UUID, response: Response, shelving: Shelving) -> BookOut:
     view = await shelving.find(book_id)
     response.headers["ETag"] = _etag(view.book.version)

@@ -5,10 +5,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic_core import to_json
 
-from app.api.schemas.base import In, Line, Out, Prose, Storable
+from app.api.schemas.base import In, Line, Out, PageOut, Prose, Storable
 from app.api.schemas.reviews import RatingOut
-from app.domains.catalog.model import BookView, Summary
+from app.domains.catalog.model import BookView, Facets
+from app.domains.catalog.service.summarising import ShownSummary
+from app.shared.pages import Page
 
 Sort = Literal[
     "title", "-title", "author", "-author", "year_published", "-year_published",
@@ -163,25 +166,7 @@ class BookOut(Out):
 
     @classmethod
     def of(cls, view: BookView) -> "BookOut":
-        book, read, told = view.book, view.book.ingestion, view.summary
-        return cls.model_validate(
-            {
-                **{name: getattr(book, name) for name in _PLAIN},
-                "available": view.available,
-                "content": {**vars(book.content), "words": book.words},
-                "ingestion": {
-                    "status": read.status,
-                    "progress": {"done": read.done, "planned": read.planned},
-                    "error": _error(read.error_code, read.error_detail),
-                    "notes": book.notes,
-                },
-                "summary": {
-                    "status": told.status,
-                    "progress": {"done": told.done, "planned": told.planned},
-                },
-                "rating": {"average": view.rating_average, "count": view.rating_count},
-            }
-        )
+        return cls.model_validate(_told(view))
 
 
 _PLAIN = [
@@ -189,6 +174,77 @@ _PLAIN = [
     for name in BookOut.model_fields
     if name not in ("available", "content", "ingestion", "summary", "rating")
 ]
+
+
+def _told(view: BookView) -> dict[str, Any]:
+    """The fields of BookOut, and no others."""
+    book, content, read, told = view.book, view.book.content, view.book.ingestion, view.summary
+    return {
+        **{name: getattr(book, name) for name in _PLAIN},
+        "available": view.available,
+        "content": {
+            "media_type": content.media_type,
+            "size": content.size,
+            "sha256": content.sha256,
+            "words": book.words,
+            "filename": content.filename,
+        },
+        "ingestion": {
+            "status": read.status,
+            "progress": {"done": read.done, "planned": read.planned},
+            "error": _error(read.error_code, read.error_detail),
+            "notes": book.notes,
+        },
+        "summary": {
+            "status": told.status,
+            "progress": {"done": told.done, "planned": told.planned},
+        },
+        "rating": {"average": view.rating_average, "count": view.rating_count},
+    }
+
+
+class BookPageOut(PageOut[BookOut]):
+    """`total_estimated`: there are too many to count them for a page."""
+
+    total_estimated: bool
+
+    @staticmethod
+    def written(page: Page[BookView]) -> bytes:
+        """The page as JSON. What the library says of its own books is written as it is: to
+        check it once more, field by field, took longer than to find it."""
+        return to_json(
+            {
+                "items": [_told(view) for view in page.items],
+                "next_cursor": page.next_cursor,
+                "total": page.total,
+                "total_estimated": page.total_estimated,
+            }
+        )
+
+
+class FacetOut(Out):
+    value: str
+    count: int
+
+
+class FacetsOut(Out):
+    """The commonest values among the books, most books first; of years the first of ten."""
+
+    genre: list[FacetOut]
+    author: list[FacetOut]
+    language: list[FacetOut]
+    year: list[FacetOut]
+    tag: list[FacetOut]
+    estimated: bool
+
+    @classmethod
+    def of(cls, facets: Facets) -> "FacetsOut":
+        return cls.model_validate({**facets.values, "estimated": facets.estimated})
+
+
+_SHOWN = (
+    "hook", "blurb", "chapters", "themes", "characters", "content_warnings", "coverage", "left_out",
+)  # fmt: skip
 
 
 class SourceOut(Out):
@@ -203,35 +259,81 @@ class ChapterSummaryOut(Out):
     summary: str
 
 
+class LeftOutOut(Out):
+    """A stretch that tells nothing of the book, and is not summarised; `reason`: what it is."""
+
+    title: str
+    reason: str
+
+
+class QuoteOut(Out):
+    """A sentence of the book, word by word: characters `start` to `end` of its text, in the
+    passage of that number, in the chapter of that title."""
+
+    passage: int
+    chapter: str
+    start: int
+    end: int
+    quote: str = Field(validation_alias="text")
+
+
+class CitedSentenceOut(Out):
+    """`support`: sentences of the book that bear it out, the best first; `supported`: they
+    have most of its words; `unfounded`: names and numbers in it that the book does not have."""
+
+    text: str
+    supported: bool
+    support: list[QuoteOut]
+    unfounded: list[str]
+
+
+class EvidenceOut(Out):
+    """What is told, sentence by sentence, `chapters` in the order of the chapters told of.
+    `removed`: sentences of the model that named what the book does not have."""
+
+    summary: list[CitedSentenceOut]
+    hook: list[CitedSentenceOut]
+    blurb: list[CitedSentenceOut]
+    chapters: list[list[CitedSentenceOut]]
+    removed: list[str]
+
+
 class SummaryOut(Out):
     """`summary` is what can be read now, `source` who wrote it; while a model still reads,
-    that is an extract made in seconds. `coverage` is the share of the book it rests on."""
+    that is an extract made in seconds. `hook` is one sentence, `blurb` a short paragraph that
+    does not tell the end. `coverage` is the share of the book it rests on, what was
+    `left_out` (a table of contents, an index) apart. `evidence` is there when asked for."""
 
     book_id: UUID
     status: Literal["pending", "running", "ready", "failed", "cancelled"]
     progress: ProgressOut
     summary: str | None
     hook: str | None = None
+    blurb: str | None = None
     chapters: list[ChapterSummaryOut] = []
     themes: list[str] = []
     characters: list[str] = []
+    content_warnings: list[str] = []
     source: SourceOut | None = None
     coverage: float | None = None
+    left_out: list[LeftOutOut] = []
+    evidence: EvidenceOut | None = None
     error: ErrorOut | None = None
     rating: RatingOut
 
     @classmethod
-    def of(cls, summary: Summary, rating: RatingOut) -> "SummaryOut":
+    def of(cls, told: ShownSummary, rating: RatingOut) -> "SummaryOut":
+        summary = told.summary
         shown = summary.presentation or {}
-        fields = ("hook", "chapters", "themes", "characters", "coverage")
         return cls.model_validate(
             {
                 "book_id": summary.book_id,
                 "status": summary.status,
                 "progress": {"done": summary.done, "planned": summary.planned},
                 "summary": shown.get("summary"),
-                **{name: shown[name] for name in fields if name in shown},
+                **{name: shown[name] for name in _SHOWN if name in shown},
                 "source": shown or None,
+                "evidence": told.evidence,
                 "error": summary.error,
                 "rating": rating,
             }
