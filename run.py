@@ -5,6 +5,7 @@
     python3 run.py test [pytest arguments]         run the tests
     python3 run.py check                           format, lint, types, walls, tests
     python3 run.py bench [NAME] [arguments]        run a benchmark, or list them
+    python3 run.py install llamacpp                add what runs a GGUF file without a server
     python3 run.py worker | migrate | admin ...    everything else the library knows
 
 The first start makes `.venv` and installs the locked packages into it.
@@ -39,6 +40,8 @@ PYTHON = str(BIN / ("python.exe" if os.name == "nt" else "python"))
 # runs the environment's own Python even when this script was started by it
 BASE_PYTHON: str = getattr(sys, "_base_executable", None) or sys.executable
 RUNTIME, DEVELOPMENT = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
+# what not everybody needs; they hold no package of the locks above
+EXTRAS = {"llamacpp": ROOT / "requirements-llamacpp.lock"}
 TAG = f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
 
 PYTEST = [PYTHON, "-m", "pytest"]
@@ -57,7 +60,7 @@ def main(arguments: list[str]) -> int:
     if name == "help":
         print(__doc__)
         return 0
-    command = {"test": test, "check": check, "bench": bench}.get(name)
+    command = {"test": test, "check": check, "bench": bench, "install": install}.get(name)
     if command is None:
         prepare(RUNTIME)
         hand_over("-m", *(["demo"] if name == "demo" else ["app", name]), *rest)
@@ -84,9 +87,17 @@ def _seen_from_here(arguments: list[str]) -> list[str]:
 
 def test(arguments: list[str]) -> int:
     prepare(DEVELOPMENT)
+    if any(word.endswith("real_model") and " " not in word for word in arguments):
+        _fetch_real_model()
     if arguments:
         hand_over("-m", "pytest", *arguments)
     return _all_tests()
+
+
+def _fetch_real_model() -> None:
+    prepare(EXTRAS["llamacpp"])
+    if run([PYTHON, "-m", "benchmarks.models", "--fetch", "smollm2-135m"]):
+        sys.exit("The tests marked real_model need that model; the others do not.")
 
 
 def _all_tests() -> int:
@@ -140,6 +151,15 @@ def _benchmarks() -> dict[str, str]:
     return {name: (document or "").partition("\n")[0] for name, document in documents.items()}
 
 
+def install(arguments: list[str]) -> int:
+    if len(arguments) != 1 or arguments[0] not in EXTRAS:
+        print(f"python3 run.py install {' | '.join(EXTRAS)}")
+        return 2
+    prepare(RUNTIME)
+    prepare(EXTRAS[arguments[0]])
+    return 0
+
+
 def hand_over(*words: str) -> NoReturn:
     """Become the environment's Python, so that signals and exit codes are its own."""
     if os.name == "nt":
@@ -167,7 +187,7 @@ def prepare(lock: Path) -> None:
         return
     with _only_one():
         if not _is_ready(lock):
-            _install(lock)
+            (_add if lock in EXTRAS.values() else _install)(lock)
 
 
 def _is_ready(lock: Path) -> bool:
@@ -200,6 +220,13 @@ def _install(lock: Path) -> None:
         # the lock of the developers holds the other one
         locks = {lock, RUNTIME}
         _write_stamp([_fingerprint(each) for each in sorted(locks)])
+
+
+def _add(extra: Path) -> None:
+    """Whatever becomes of it, what was installed before is as good as it was."""
+    with _progress() as show:
+        _pip_install(extra, show)
+        _write_stamp([*_installed(), _fingerprint(extra)])
 
 
 def _write_stamp(locks: list[str]) -> None:

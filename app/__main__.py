@@ -1,14 +1,17 @@
-"""python -m app serve | worker | migrate | doctor | admin …"""
+"""python -m app serve | worker | migrate | doctor | backup | restore | reindex | prompts …"""
 
 import argparse
 import asyncio
 import getpass
 import sys
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from app import main
 from app.domains.accounts.model import Role
+from app.ports.fitting import FitFailed
 from app.shared.errors import Invalid, LibraryError, Unavailable
 
 
@@ -19,6 +22,9 @@ def run(arguments: Sequence[str]) -> int:
     except LibraryError as error:
         print(_in_words(error), file=sys.stderr)
         return 2 if isinstance(error, Invalid) else 1
+    except FitFailed as error:
+        print(f"The fit came to nothing: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     except OSError as error:
@@ -38,6 +44,13 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("worker", help="run jobs, beside any number of servers")
     commands.add_parser("migrate", help="bring the database to the newest schema")
     commands.add_parser("doctor", help="check every part and say what to do")
+    backup = commands.add_parser("backup", help="copy the library, which may be in use")
+    backup.add_argument("folder", type=Path, help="used again, only what is new is copied")
+    restore = commands.add_parser("restore", help="make an empty library what a backup holds")
+    restore.add_argument("folder", type=Path)
+    reindex = commands.add_parser("reindex", help="make the text of the books searchable anew")
+    reindex.add_argument("--book", type=UUID, metavar="ID", help="this book only")
+    _add_prompts(commands.add_parser("prompts", help="what models are asked"))
     admin = commands.add_parser("admin", help="accounts, from the command line")
     deeds = admin.add_subparsers(dest="deed", required=True)
     create = deeds.add_parser("create", help="an admin; asks for the password")
@@ -46,7 +59,22 @@ def _parser() -> argparse.ArgumentParser:
     grant = deeds.add_parser("grant", help="give somebody a role")
     grant.add_argument("email")
     grant.add_argument("role", choices=[role.value for role in Role])
+    deeds.add_parser("fit", help="fit the recommender now and publish the model")
+    deeds.add_parser("recount", help="count all reviews anew and say where the sums were wrong")
     return parser
+
+
+def _add_prompts(parser: argparse.ArgumentParser) -> None:
+    deeds = parser.add_subparsers(dest="deed", required=True)
+    deeds.add_parser("lint", help="are all files sound, and locked")
+    render = deeds.add_parser("render", help="a prompt as a model sees it")
+    render.add_argument("name")
+    render.add_argument("--var", action="append", default=[], metavar="NAME=TEXT")
+    render.add_argument("--sample", action="store_true", help="the samples for what is not given")
+    diff = deeds.add_parser("diff", help="how a prompt differs from another state of its file")
+    diff.add_argument("name")
+    diff.add_argument("--against", default="HEAD", metavar="COMMIT-OR-FILE")
+    diff.add_argument("--stored", action="store_true", help="count the stored answers too")
 
 
 def _in_words(error: LibraryError) -> str:
@@ -62,6 +90,8 @@ def _port(text: str) -> int:
 
 
 def _command(chosen: argparse.Namespace) -> Coroutine[Any, Any, None]:
+    if chosen.command == "prompts":
+        return _prompts(chosen)
     settings = main.configured(
         host=getattr(chosen, "host", None), port=getattr(chosen, "port", None)
     )
@@ -73,7 +103,39 @@ def _command(chosen: argparse.Namespace) -> Coroutine[Any, Any, None]:
         return main.migrate_database(settings)
     if chosen.command == "doctor":
         return _doctor()
+    if chosen.command == "reindex":
+        return _reindexed(chosen.book)
+    if chosen.command in ("backup", "restore"):
+        return _copied(chosen)
     return _admin(chosen)
+
+
+async def _copied(chosen: argparse.Namespace) -> None:
+    settings = main.configured()
+    if chosen.command == "backup":
+        await main.save(settings, chosen.folder)
+    else:
+        await main.bring_back(settings, chosen.folder)
+    print(f"Done: {chosen.folder.resolve()}")
+
+
+async def _reindexed(book_id: UUID | None) -> None:
+    books = passages = 0
+    async for book, number in main.reindex(main.configured(), book_id):
+        books, passages = books + 1, passages + number
+        print(f"{book}: {number:,} passages ({passages:,} of {books:,} books)", flush=True)
+    print("Done.")
+
+
+async def _prompts(chosen: argparse.Namespace) -> None:
+    if chosen.deed == "lint":
+        print(main.lint_prompts())
+    elif chosen.deed == "render":
+        print(main.render_prompt(chosen.name, chosen.var, sample=chosen.sample), end="")
+    else:
+        print(main.compare_prompt(chosen.name, chosen.against))
+        if chosen.stored:
+            print(await main.count_answers(main.configured(), chosen.name))
 
 
 async def _doctor() -> None:
@@ -83,12 +145,23 @@ async def _doctor() -> None:
 
 async def _admin(chosen: argparse.Namespace) -> None:
     settings = main.configured()
+    if chosen.deed == "recount":
+        wrong = await main.recount(settings)
+        print("\n".join([f"{len(wrong)} books had wrong sums.", *map(str, wrong)]))
+        return
+    if chosen.deed == "fit":
+        print(await main.fit(settings, _told))
+        return
     if chosen.deed == "create":
         password = chosen.password or getpass.getpass("Password: ")
         user = await main.create_admin(settings, chosen.email, password)
     else:
         user = await main.grant(settings, chosen.email, Role(chosen.role))
     print(f"{user.email} is {user.role} now.")
+
+
+async def _told(done: int, planned: int) -> None:
+    print(f"Read {done:,} of {planned:,} books and readers", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from uuid import UUID
 
 import uvicorn
 from typing_extensions import override
@@ -14,6 +16,8 @@ from typing_extensions import override
 from app.api.application import create_api
 from app.api.connections import ImpatientProtocol
 from app.api.gate import MEBIBYTE, Limits
+from app.bootstrap import prompts
+from app.bootstrap.backup import back_up, restore_backup
 from app.bootstrap.doctor import findings
 from app.bootstrap.library import Library, bring_up_to_date, database_of, open_library
 from app.bootstrap.logs import set_up_logs
@@ -77,6 +81,16 @@ async def examine(settings: Settings) -> bool:
     return healthy
 
 
+async def save(settings: Settings, folder: Path) -> None:
+    """Copy the library into the folder; it may be in use."""
+    await back_up(settings, folder, _say)
+
+
+async def bring_back(settings: Settings, folder: Path) -> None:
+    """Make the empty library what the folder holds."""
+    await restore_backup(settings, folder, _say)
+
+
 async def create_admin(settings: Settings, email: str, password: str) -> User:
     async with open_library(settings, migrating=True) as library:
         return await library.services.accounts.create_admin(email, password)
@@ -85,6 +99,52 @@ async def create_admin(settings: Settings, email: str, password: str) -> User:
 async def grant(settings: Settings, email: str, role: Role) -> User:
     async with open_library(settings, migrating=True) as library:
         return await library.services.accounts.grant(email, role)
+
+
+async def fit(settings: Settings, tell: Callable[[int, int], Awaitable[None]]) -> str:
+    """Fit the recommender to the library now and publish it; what came of it."""
+    async with open_library(settings, migrating=True) as library:
+        made = await library.services.fitting.fit(tell, anyway=True)
+    return "Model {version}: {books:,} books, {bytes:,} bytes, {seconds} s.".format_map(made)
+
+
+def lint_prompts() -> str:
+    """Raises PromptUnusable with a sentence for each fault of a prompt file."""
+    if found := list(prompts.faults()):
+        raise prompts.PromptUnusable("\n".join(found))
+    return f"{len(prompts.prompt_files())} prompts are sound."
+
+
+def render_prompt(name: str, values: Sequence[str], *, sample: bool) -> str:
+    """The prompt with values given as `name=text`. Raises NoSuchPrompt, PromptUnusable."""
+    pairs = [value.partition("=") for value in values]
+    return prompts.rendered(name, {key: text for key, _, text in pairs}, sample=sample)
+
+
+def compare_prompt(name: str, against: str) -> str:
+    return prompts.difference(name, against)
+
+
+async def count_answers(settings: Settings, name: str) -> str:
+    """How many stored answers this prompt gave, and how many an older or a newer one."""
+    stored, reference = await prompts.stored_answers(settings, name), prompts.reference_of(name)
+    lines = [f"{count:8} by {each}" for each, count in sorted(stored.items())]
+    others = sum(count for each, count in stored.items() if each != reference)
+    return "\n".join([*lines, f"{others} stored answers are not by {reference}."])
+
+
+async def reindex(settings: Settings, book_id: UUID | None) -> AsyncIterator[tuple[UUID, int]]:
+    """Make the text of one book, or of all, searchable anew; each book with its passages as
+    it is done. Raises BookNotFound."""
+    async with open_library(settings, migrating=True) as library:
+        async for done in library.services.indexing.reindex(book_id):
+            yield done
+
+
+async def recount(settings: Settings) -> Sequence[UUID]:
+    """Count all reviews anew; the books whose sums were wrong."""
+    async with open_library(settings, migrating=True) as library:
+        return await library.services.reviews.recount()
 
 
 class AddressUnusable(Unavailable):
@@ -207,6 +267,11 @@ async def _announce(server: _Server, library: Library, settings: Settings) -> No
         "Ctrl-C stops it; nothing acknowledged is lost, and unfinished work goes on next time.",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 

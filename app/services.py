@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from app.domains.accounts.service import AccountsService
 from app.domains.catalog.service import IngestionService, ShelvingService, SummaryService
+from app.domains.discovery.service import IndexingService, SearchService
 from app.domains.lending.service import LendingService
-from app.domains.recommendations.service import RecommendationsService
+from app.domains.recommendations.service import FittingService, RecommendationsService
 from app.domains.reviews.service import ReviewsService
 from app.ports.jobs import JobBoard
 from app.ports.replies import ReplyMemory
@@ -30,6 +31,9 @@ class Services:
     lending: LendingService
     reviews: ReviewsService
     recommendations: RecommendationsService
+    fitting: FittingService
+    search: SearchService
+    indexing: IndexingService
     jobs: JobBoard
     replies: ReplyMemory
     parts: tuple[Part, ...]

@@ -10,12 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.adapters.clock.system import SystemClock
 from app.adapters.extraction.sandbox import SandboxedExtractor
+from app.adapters.fitting.measuring import measured
+from app.adapters.fitting.workshop import ChildWorkshop
 from app.adapters.jobs.outcome import Pace
 from app.adapters.jobs.runner import ProcrastinateRunner
 from app.adapters.jobs.showing import ShowingRunner
 from app.adapters.passwords.bcrypt import BcryptHasher
 from app.adapters.postgres.accounts import SqlAccountsWork
+from app.adapters.postgres.budget import SqlBudgetLedger
 from app.adapters.postgres.catalog import SqlCatalogWork
+from app.adapters.postgres.discovery import SqlDiscoveryWork
 from app.adapters.postgres.engine import DatabaseUnavailable, Sessions, open_engine, sessions_of
 from app.adapters.postgres.jobs import SqlJobBoard
 from app.adapters.postgres.lending import SqlLendingWork
@@ -35,13 +39,25 @@ from app.domains.accounts.ports import AccountsWork, PasswordHasher, TokenIssuer
 from app.domains.accounts.service import AccountsService
 from app.domains.catalog.ports import CatalogWork
 from app.domains.catalog.service import IngestionService, ShelvingService, SummaryService
+from app.domains.discovery.ports import DiscoveryWork
+from app.domains.discovery.service import IndexingService, SearchService, Snippets
 from app.domains.lending.ports import LendingWork
 from app.domains.lending.service import LendingService
 from app.domains.recommendations.ports import RecommendationsWork
-from app.domains.recommendations.service import FreshModel, RecommendationsService
+from app.domains.recommendations.service import (
+    CurrentModel,
+    FittingService,
+    FreshModel,
+    PopularBooks,
+    PublishedModel,
+    RecommendationsService,
+    Serving,
+    SnapshotReader,
+)
 from app.domains.reviews.ports import ReviewsWork
 from app.domains.reviews.service import ReviewsService
 from app.ports.clock import Clock
+from app.ports.fitting import ModelWorkshop
 from app.ports.jobs import JobBoard, JobRunner
 from app.ports.llm import LLMProvider
 from app.ports.recommender import Recommender
@@ -63,6 +79,7 @@ class Adapters:
     lending_work: Callable[[], LendingWork]
     reviews_work: Callable[[], ReviewsWork]
     recommendations_work: Callable[[], RecommendationsWork]
+    discovery_work: Callable[[], DiscoveryWork]
     jobs: JobBoard
     replies: ReplyMemory
     storage: StorageProvider
@@ -70,6 +87,7 @@ class Adapters:
     llm: LLMProvider
     stand_in: LLMProvider
     new_recommender: Callable[[], Recommender]
+    workshop: ModelWorkshop
     hasher: PasswordHasher
     tokens: TokenIssuer
     clock: Clock
@@ -83,10 +101,13 @@ class Adapters:
 async def choose_adapters(settings: Settings, url: str, stack: AsyncExitStack) -> Adapters:
     """Everything the settings name, on the database at `url`; what has to be closed is
     closed with the stack. Raises BadSettings."""
-    engine = opened(url, stack, pool_size=settings.database.pool, name="requests")
+    patience = settings.database.statement_timeout
+    engine = opened(
+        url, stack, pool_size=settings.database.pool, name="requests", patience=patience
+    )
     sessions = sessions_of(engine)
     storage = storage_named(settings, stack)
-    llm = await model_named(settings, stack)
+    llm = await model_named(settings, stack, SqlBudgetLedger(sessions))
     hasher = BcryptHasher(rounds=settings.accounts.bcrypt_rounds)
     stack.callback(hasher.close)
     await hasher.self_test()
@@ -96,13 +117,15 @@ async def choose_adapters(settings: Settings, url: str, stack: AsyncExitStack) -
         lending_work=lambda: SqlLendingWork(sessions),
         reviews_work=lambda: SqlReviewsWork(sessions),
         recommendations_work=lambda: SqlRecommendationsWork(sessions),
+        discovery_work=lambda: SqlDiscoveryWork(sessions),
         jobs=SqlJobBoard(sessions),
         replies=SqlReplyMemory(sessions),
         storage=storage,
         extractor=SandboxedExtractor(children=settings.jobs.concurrency),
         llm=llm,
         stand_in=extractive(),
-        new_recommender=recommender_named(settings),
+        new_recommender=measured(recommender_named(settings)),
+        workshop=ChildWorkshop(recommender_named(settings)),
         hasher=hasher,
         tokens=JoseTokens(token_key(settings)),
         clock=SystemClock(),
@@ -127,6 +150,16 @@ def build_services(adapters: Adapters, settings: Settings) -> Services:
         days=settings.lending.days,
         limit=settings.lending.limit,
         renewals=settings.lending.renewals,
+    )
+    snapshots = SnapshotReader(
+        adapters.recommendations_work, learns=settings.privacy.history == "on"
+    )
+    fitting = FittingService(
+        begin=adapters.recommendations_work,
+        snapshots=snapshots,
+        workshop=adapters.workshop,
+        storage=storage,
+        clock=adapters.clock,
     )
     return Services(
         accounts=AccountsService(
@@ -163,20 +196,50 @@ def build_services(adapters: Adapters, settings: Settings) -> Services:
             fallback=adapters.stand_in,
             enabled=settings.ai.enabled,
         ),
+        fitting=fitting,
+        search=SearchService(
+            begin=adapters.discovery_work,
+            shelving=shelving,
+            snippets=Snippets(
+                length=settings.search.snippet_length,
+                everything=settings.search.snippets == "all",
+            ),
+        ),
+        indexing=IndexingService(begin=adapters.discovery_work),
         recommendations=RecommendationsService(
             begin=adapters.recommendations_work,
             shelving=shelving,
-            model=FreshModel(
-                begin=adapters.recommendations_work,
-                new_recommender=adapters.new_recommender,
-                clock=adapters.clock,
-            ),
+            model=_current_model(adapters, storage, fitting, snapshots),
             clock=adapters.clock,
-            learns_from_history=settings.privacy.history == "on",
+            serving=Serving(
+                diversity=settings.recommender.diversity,
+                explore=settings.recommender.explore,
+                learns=settings.privacy.history == "on",
+            ),
         ),
         jobs=adapters.jobs,
         replies=adapters.replies,
         parts=adapters.parts,
+    )
+
+
+def _current_model(
+    adapters: Adapters,
+    storage: StorageProvider,
+    fitting: FittingService,
+    snapshots: SnapshotReader,
+) -> CurrentModel:
+    begin, clock = adapters.recommendations_work, adapters.clock
+    return CurrentModel(
+        begin=begin,
+        fresh=FreshModel(
+            begin=begin, snapshots=snapshots, new_recommender=adapters.new_recommender, clock=clock
+        ),
+        published=PublishedModel(
+            begin=begin, storage=storage, new_recommender=adapters.new_recommender
+        ),
+        popular=PopularBooks(begin, clock),
+        fitting=fitting,
     )
 
 
@@ -186,7 +249,13 @@ def build_runner(
     """A runner on connections of its own, so that its heartbeats never queue."""
     pace = Pace(heartbeat=settings.jobs.heartbeat, stalled_after=settings.jobs.stalled_after)
     runner = ProcrastinateRunner(
-        opened(url, stack, pool_size=settings.jobs.concurrency + 3, name="jobs"),
+        opened(
+            url,
+            stack,
+            pool_size=settings.jobs.concurrency + 3,
+            name="jobs",
+            patience=settings.database.statement_timeout,
+        ),
         handlers_of(services),
         farewells=farewells_of(services),
         concurrency=settings.jobs.concurrency,
@@ -197,9 +266,11 @@ def build_runner(
     return ShowingRunner(runner, host=settings.server.host, port=settings.jobs.metrics_port)
 
 
-def opened(url: str, stack: AsyncExitStack, *, pool_size: int, name: str) -> AsyncEngine:
+def opened(
+    url: str, stack: AsyncExitStack, *, pool_size: int, name: str, patience: float = 15
+) -> AsyncEngine:
     """A pool that is closed with the stack and measured under its name meanwhile."""
-    engine = open_engine(url, pool_size=pool_size)
+    engine = open_engine(url, pool_size=pool_size, statement_timeout=patience)
     stack.push_async_callback(engine.dispose)
     stack.enter_context(POOLS.watching(name, engine))
     return engine

@@ -5,17 +5,25 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TypeVar
 
+from app.adapters.clock.system import SystemClock
+from app.adapters.llm.budgeting import Budget, Caps
+from app.adapters.llm.caching import CachingLLM
 from app.adapters.llm.detect import ollama_answers
 from app.adapters.llm.extractive import ExtractiveLLM
 from app.adapters.llm.limiting import LimitingLLM
+from app.adapters.llm.llamacpp.provider import LlamaCppLLM
 from app.adapters.llm.measuring import MeasuringLLM
 from app.adapters.llm.ollama import OllamaLLM
 from app.adapters.llm.openai import OpenAILLM
+from app.adapters.llm.pacing import Pace
 from app.adapters.llm.stack import dependable
+from app.adapters.recommender.ease import EaseRecommender
+from app.adapters.recommender.hybrid import HybridRecommender
 from app.adapters.recommender.tfidf import TfidfRecommender
 from app.adapters.storage.local import LocalStorage
 from app.adapters.storage.s3 import S3Storage
 from app.bootstrap.settings import BadSettings, Llm, Settings, Storage
+from app.ports.budget import BudgetLedger
 from app.ports.llm import LLMProvider
 from app.ports.recommender import Recommender
 from app.ports.storage import StorageProvider
@@ -46,10 +54,18 @@ MODELS: Mapping[str, Callable[[Llm], LLMProvider]] = {
         context=settings.context,
         timeout=settings.timeout,
     ),
+    "llamacpp": lambda settings: LlamaCppLLM(
+        model=settings.model or "",
+        context=settings.context,
+        threads=settings.threads,
+        timeout=settings.timeout,
+    ),
 }
 
 RECOMMENDERS: Mapping[str, Callable[[], Recommender]] = {
     "tfidf": TfidfRecommender,
+    "ease": EaseRecommender,
+    "hybrid": HybridRecommender,
 }
 
 
@@ -66,19 +82,39 @@ def storage_named(settings: Settings, stack: AsyncExitStack) -> StorageProvider:
     return storage
 
 
-async def model_named(settings: Settings, stack: AsyncExitStack) -> LLMProvider:
-    """The model behind its wrappers. `auto` is the Ollama at the usual address, if one
-    answers with a model, else the extractive summariser."""
+async def model_named(
+    settings: Settings, stack: AsyncExitStack, ledger: BudgetLedger | None = None
+) -> LLMProvider:
+    """The model behind its wrappers; what it may cost is kept in the ledger. `auto` is the
+    Ollama at the usual address, if one answers with a model, else the extractive summariser."""
     llm = settings.llm
     if llm.provider == "auto":
         llm = await _found(llm)
     model = _chosen("LLM_PROVIDER", llm.provider, MODELS)(llm)
     _closed_with(stack, model)
-    return MeasuringLLM(dependable(model, concurrency=llm.concurrency))
+    asked = dependable(
+        model,
+        concurrency=llm.concurrency,
+        pace=Pace(llm.requests_per_minute, llm.tokens_per_minute),
+        budget=_budget(llm, ledger),
+    )
+    # What is known already is no question, so it is not measured as one.
+    return _cached(MeasuringLLM(asked), llm.cache_mb)
 
 
 def recommender_named(settings: Settings) -> Callable[[], Recommender]:
     return _chosen("RECOMMENDER_PROVIDER", settings.recommender.provider, RECOMMENDERS)
+
+
+def _budget(llm: Llm, ledger: BudgetLedger | None) -> Budget | None:
+    if ledger is None or llm.provider == "extractive":
+        return None
+    caps = Caps(day=llm.budget_day, user_day=llm.budget_user_day, job=llm.budget_job)
+    return Budget(ledger, caps, SystemClock())
+
+
+def _cached(model: LLMProvider, mebibytes: int) -> LLMProvider:
+    return CachingLLM(model, most_bytes=mebibytes * 2**20) if mebibytes else model
 
 
 async def _found(llm: Llm) -> Llm:

@@ -39,6 +39,8 @@ def _hidden_when_empty(value: SecretStr | None) -> SecretStr | None:
 # `STORAGE_ENDPOINT=` in a file means the same as leaving the line out.
 Text = Annotated[str | None, AfterValidator(_absent_when_empty)]
 Secret = Annotated[SecretStr | None, AfterValidator(_hidden_when_empty)]
+# 0, or nothing, is no limit.
+Limit = Annotated[int, BeforeValidator(lambda value: value or 0), Field(ge=0)]
 
 
 class Server(_Group):
@@ -60,6 +62,7 @@ class Database(_Group):
     url: Secret = None
     ca: Annotated[Path | None, BeforeValidator(lambda value: value or None)] = None
     pool: Annotated[int, Field(ge=2, le=100)] = 10
+    statement_timeout: Annotated[float, Field(gt=0, le=3600)] = 15.0
 
 
 class Llm(_Group):
@@ -70,6 +73,13 @@ class Llm(_Group):
     context: Annotated[int, Field(ge=512)] = 8192
     concurrency: Annotated[int, Field(ge=1, le=64)] = 2
     timeout: Annotated[float, Field(gt=0)] = 300.0
+    threads: Annotated[int, Field(ge=0, le=256)] = 0
+    requests_per_minute: Limit = 0
+    tokens_per_minute: Limit = 0
+    budget_day: Limit = 0
+    budget_user_day: Limit = 0
+    budget_job: Limit = 0
+    cache_mb: Annotated[int, Field(ge=0, le=1024)] = 8
 
 
 class Storage(_Group):
@@ -82,7 +92,9 @@ class Storage(_Group):
 
 
 class RecommenderChoice(_Group):
-    provider: str = "tfidf"
+    provider: str = "hybrid"
+    diversity: Annotated[float, Field(ge=0, le=1)] = 0.1
+    explore: Annotated[float, Field(ge=0, le=0.5)] = 0.05
 
 
 class Tokens(_Group):
@@ -105,6 +117,11 @@ class Lending(_Group):
     days: Annotated[int, Field(ge=1, le=3650)] = 21
     limit: Annotated[int, Field(ge=1, le=1000)] = 10
     renewals: Annotated[int, Field(ge=0, le=100)] = 2
+
+
+class Search(_Group):
+    snippets: Literal["readers", "all"] = "readers"
+    snippet_length: Annotated[int, Field(ge=80, le=2000)] = 300
 
 
 class Privacy(_Group):
@@ -151,6 +168,7 @@ class Settings(BaseSettings):
     accounts: Accounts = Accounts()
     catalog: Catalog = Catalog()
     lending: Lending = Lending()
+    search: Search = Search()
     privacy: Privacy = Privacy()
     ai: Ai = Ai()
     jobs: Jobs = Jobs()

@@ -11,6 +11,8 @@ from app.domains.catalog.jobs import (
     SummariseText,
     SweepOrphans,
 )
+from app.domains.discovery.jobs import CountWords, IndexBook
+from app.domains.recommendations.jobs import FitRecommender
 from app.domains.reviews.jobs import RefreshConsensus, RereadReviews
 from app.ports.jobs import Farewell, Handler, JobRun
 from app.services import Services
@@ -23,7 +25,9 @@ def handlers_of(services: Services) -> dict[str, Handler]:
     """One handler a kind; all of them may run again for the same job."""
 
     async def read_file(arguments: Arguments, run: JobRun) -> Result:
-        return await services.ingestion.read_file(UUID(arguments["book_id"]), run)
+        read = await services.ingestion.read_file(UUID(arguments["book_id"]), run)
+        await services.indexing.ask_for(UUID(arguments["book_id"]))
+        return read
 
     async def summarise_book(arguments: Arguments, run: JobRun) -> Result:
         return await services.summaries.summarise(UUID(arguments["book_id"]), run)
@@ -39,13 +43,28 @@ def handlers_of(services: Services) -> dict[str, Handler]:
 
     async def sweep_orphans(arguments: Arguments, run: JobRun) -> Result:
         await services.accounts.forget_expired()
+        await services.recommendations.sweep()
+        await services.fitting.sweep()
+        await services.indexing.ask_for_unfinished()
         return await services.ingestion.sweep()
 
     async def refresh_consensus(arguments: Arguments, run: JobRun) -> Result:
         await services.reviews.refresh_consensus(UUID(arguments["book_id"]), run)
         return None
 
+    async def fit_recommender(arguments: Arguments, run: JobRun) -> Result:
+        return await services.fitting.fit(run.report)
+
+    async def index_book(arguments: Arguments, run: JobRun) -> Result:
+        return await services.indexing.index(UUID(arguments["book_id"]), run)
+
+    async def count_words(arguments: Arguments, run: JobRun) -> Result:
+        return await services.indexing.count_words()
+
     return {
+        CountWords.kind: count_words,
+        FitRecommender.kind: fit_recommender,
+        IndexBook.kind: index_book,
         ReadFile.kind: read_file,
         SummariseBook.kind: summarise_book,
         SummariseText.kind: summarise_text,

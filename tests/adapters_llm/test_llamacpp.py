@@ -77,6 +77,14 @@ async def test_no_child_runs_until_the_first_question(model: LlamaCppLLM) -> Non
     assert model.pid
 
 
+async def test_the_check_of_a_running_child_asks_it_and_not_its_file(
+    model: LlamaCppLLM, tmp_path: Path
+) -> None:
+    await model.complete(ASK)
+    (tmp_path / "stand-in.gguf").unlink()
+    await model.check()
+
+
 async def test_one_child_answers_all_questions(model: LlamaCppLLM) -> None:
     await model.complete(ASK)
     first = model.pid

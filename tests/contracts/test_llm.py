@@ -310,9 +310,9 @@ async def test_a_model_answers_in_free_text_and_counts_tokens(bench: Bench) -> N
 
 
 @pytest.mark.parametrize("name", sorted(PROMPTS))
-async def test_a_model_answers_every_prompt_in_its_structure(bench: Bench, name: str) -> None:
+async def test_a_model_answers_every_prompt_in_its_structure(steady: Bench, name: str) -> None:
     prompt = PROMPTS[name]
-    answer = await bench.model().complete(asked(prompt))
+    answer = await steady.model().complete(asked(prompt))
     assert answer.parsed
     assert list(complaints(answer.parsed, prompt.output_schema or {})) == []
 
