@@ -81,9 +81,10 @@ STORY = (
 )
 _A_BOOK = 5
 _MARK = re.compile(r"</?data:[a-z_]+ ([0-9a-f]{12})>")
-# What a job on one book may write.
+# What a job on one book may write: its own rows, and what is counted of all books.
 _OF_THE_BOOK = {
-    "announced_files", "books", "chapters", "copies", "job_reports", "passages", "summaries",
+    "announced_files", "book_count_changes", "book_counts", "books", "chapters", "copies",
+    "indexed_passages", "job_reports", "known_words", "passages", "standings", "summaries",
     "summary_evidence", "summary_nodes", "summary_uses", "taken_tokens",
 }  # fmt: skip
 _QUEUE = re.compile(r"procrastinate_\w+")

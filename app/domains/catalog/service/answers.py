@@ -93,7 +93,7 @@ def _faults(text: str, source: str, words: int, asked: str) -> Iterator[tuple[Fa
     yield Fault.LONG, count > 3 * words + 40
     yield Fault.MARKS, bool(_MARK.search(text)) and not _MARK.search(source)
     yield Fault.REFUSAL, bool(_REFUSAL.search(text)) and not _REFUSAL.search(source)
-    yield Fault.BROKEN_OFF, count >= 8 and _breaks_off(text)
+    yield Fault.BROKEN_OFF, count >= 8 and breaks_off(text)
     yield Fault.LOOP, _loops(text, source)
     yield Fault.SCRIPT, _is_in_another_script(text, source)
     yield Fault.LANGUAGE, _is_in_another_language(text, source)
@@ -102,7 +102,7 @@ def _faults(text: str, source: str, words: int, asked: str) -> Iterator[tuple[Fa
         yield Fault.NAMES, _invents(text, asked)
 
 
-def _breaks_off(text: str) -> bool:
+def breaks_off(text: str) -> bool:
     """Ends in the middle; scripts without case may well end without a full stop."""
     last = text[-1]
     return last in ",;:-–—" or last.isdecimal() or last.lower() != last.upper()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from app.domains.catalog.service.answers import breaks_off
 from app.shared.sentences import sentences
 
 _BLURB_WORDS = 120
@@ -17,10 +18,11 @@ def abridged(texts: Sequence[str], words: int) -> list[str]:
 
 
 def introduction_of(output: Mapping[str, Any], synopsis: str) -> tuple[str, str]:
-    """(hook, blurb), those that are missing from what is there."""
+    """(hook, blurb), those that are missing from what is there. A hook is one sentence: what a
+    model says beyond it often ends in the middle of a word, where its room was over."""
     blurb = str(output.get("blurb", "")).strip() or _beginning(synopsis, _BLURB_WORDS)
-    hook = str(output.get("hook", "")).strip() or _beginning(blurb, 1)
-    return hook, blurb
+    hook = _beginning(str(output.get("hook", "")).strip(), 1)
+    return hook if hook and not breaks_off(hook) else _beginning(blurb, 1), blurb
 
 
 def distinct(names: Iterable[Any]) -> list[str]:
