@@ -1,5 +1,6 @@
 """The questions this room asks a model: one function a prompt file, its only reader."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,13 @@ Name = Literal["summarise_passage", "merge_summaries", "present_book", "introduc
 def reference(name: Name) -> str:
     """`name@version#hash` of a prompt, part of the key of each answer to it."""
     return _prompt(name).reference
+
+
+def offered_warnings() -> Sequence[str]:
+    """The content warnings a model may choose from, in the order it sees them."""
+    schema = _prompt("introduce_book").output_schema or {}
+    offered: list[str] = schema["properties"]["content_warnings"]["items"]["enum"]
+    return offered
 
 
 @cache

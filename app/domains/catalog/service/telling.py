@@ -7,6 +7,7 @@ from app.domains.catalog.service.answers import breaks_off
 from app.shared.sentences import sentences
 
 _BLURB_WORDS = 120
+_RECITED = 6
 
 
 def abridged(texts: Sequence[str], words: int) -> list[str]:
@@ -23,6 +24,19 @@ def introduction_of(output: Mapping[str, Any], synopsis: str) -> tuple[str, str]
     blurb = str(output.get("blurb", "")).strip() or _beginning(synopsis, _BLURB_WORDS)
     hook = _beginning(str(output.get("hook", "")).strip(), 1)
     return hook if hook and not breaks_off(hook) else _beginning(blurb, 1), blurb
+
+
+def chosen(values: Iterable[Any], offered: Sequence[str]) -> list[str]:
+    """What was chosen of what was offered; nothing where a model only says the list after us,
+    from its beginning, as small ones do."""
+    found = distinct(values)
+    recited = len(found) >= _RECITED and found == list(offered[: len(found)])
+    return [] if recited else found
+
+
+def is_name(text: str) -> bool:
+    """Whether a word of it is written as names are; in scripts without capitals any may be."""
+    return text.lower() == text.upper() or any(word[:1].isupper() for word in text.split())
 
 
 def distinct(names: Iterable[Any]) -> list[str]:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
+from app.domains.catalog import prompts
 from app.domains.catalog.model import (
     ChapterSummary,
     Evidence,
@@ -21,7 +22,13 @@ from app.domains.catalog.service.interview import Interview, Memory
 from app.domains.catalog.service.outline import Budget, groups_of, joins_of
 from app.domains.catalog.service.questions import Branch, Question, Questions, place_of, span_of
 from app.domains.catalog.service.reading import Reading
-from app.domains.catalog.service.telling import abridged, distinct, introduction_of
+from app.domains.catalog.service.telling import (
+    abridged,
+    chosen,
+    distinct,
+    introduction_of,
+    is_name,
+)
 from app.ports.llm import LLMProvider
 
 _MOST_REMOVED = 100
@@ -164,7 +171,9 @@ class SummaryTree:
             blurb=blurb,
             themes=distinct(introduced.output.get("themes", [])),
             characters=self._people(introduced),
-            content_warnings=distinct(introduced.output.get("content_warnings", [])),
+            content_warnings=chosen(
+                introduced.output.get("content_warnings", []), prompts.offered_warnings()
+            ),
             chapters=[
                 ChapterSummary(section.title, text)
                 for section, (text, _) in zip(reading.sections, told_of, strict=True)
@@ -198,7 +207,7 @@ class SummaryTree:
 
     def _people(self, introduced: SummaryNode) -> list[str]:
         named = distinct(introduced.output.get("characters", []))
-        return [name for name in named if self._reading.grounds.has_name(name)]
+        return [n for n in named if is_name(n) and self._reading.grounds.has_name(n)]
 
 
 def _text(node: SummaryNode) -> str:
