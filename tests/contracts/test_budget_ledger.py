@@ -68,7 +68,8 @@ async def test_no_cap_is_exceeded_by_questions_with_every_fate(ledger: BudgetLed
     await spending.run(questions=150, at_once=6)
     assert spending.over == 0
     assert spending.refused
-    assert spending.truly_spent > 3000
+    # How much depends on how many questions are cancelled before they are answered.
+    assert spending.truly_spent > 500
 
 
 async def test_a_second_process_sees_what_the_first_one_took(database_url: str) -> None:
