@@ -69,7 +69,7 @@ async def test_no_cap_is_exceeded_by_questions_with_every_fate(ledger: BudgetLed
     assert spending.over == 0
     assert spending.refused
     # How much depends on how many questions are cancelled before they are answered.
-    assert spending.truly_spent > 500
+    assert spending.truly_spent > 1500
 
 
 async def test_a_second_process_sees_what_the_first_one_took(database_url: str) -> None:
