@@ -5,6 +5,7 @@
     python3 run.py test [pytest arguments]         run the tests
     python3 run.py check                           format, lint, types, walls, tests
     python3 run.py bench [NAME] [arguments]        run a benchmark, or list them
+    python3 run.py campaign [NAME] [arguments]     attack the whole library, or list the attacks
     python3 run.py install llamacpp                add what runs a GGUF file without a server
     python3 run.py worker | migrate | admin ...    everything else the library knows
 
@@ -60,7 +61,7 @@ def main(arguments: list[str]) -> int:
     if name == "help":
         print(__doc__)
         return 0
-    command = {"test": test, "check": check, "bench": bench, "install": install}.get(name)
+    command = _COMMANDS.get(name)
     if command is None:
         prepare(RUNTIME)
         hand_over("-m", *(["demo"] if name == "demo" else ["app", name]), *rest)
@@ -143,6 +144,11 @@ def bench(arguments: list[str]) -> int:
     for name, purpose in known.items():
         print(f"  {name:20}{purpose}")
     return 2 if arguments else 0
+
+
+def campaign(arguments: list[str]) -> int:
+    prepare(DEVELOPMENT)
+    hand_over("-m", "benchmarks.campaigns", *arguments)
 
 
 def _benchmarks() -> dict[str, str]:
@@ -328,6 +334,14 @@ def _lock(handle: int, *, wait: bool) -> bool:
         return False
     return True
 
+
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "test": test,
+    "check": check,
+    "bench": bench,
+    "campaign": campaign,
+    "install": install,
+}
 
 if __name__ == "__main__":
     try:
