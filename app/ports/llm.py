@@ -9,6 +9,7 @@ ModelFailure
 └── StructureBroken    the answer does not have the asked-for structure
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,7 +78,8 @@ class CompletionRequest:
 
     `output_schema` is a flat JSON schema the answer must satisfy (None: free text);
     `task` names what is asked for (a prompt's name), `prompt` is its `name@version#hash`;
-    `deadline` is in seconds for the whole answer, waits in line for the model excepted;
+    `deadline` is in seconds for the whole answer, waits in line for the model excepted; without
+    one the adapter's own timeout bounds each try;
     `seed` is None for another answer each time.
     """
 
@@ -88,7 +90,7 @@ class CompletionRequest:
     max_output_tokens: int = 512
     temperature: float = 0.2
     seed: int | None = 7
-    deadline: float = 300.0
+    deadline: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,11 @@ _VALUES = {
 _NAMES = "|".join(sorted([*_VALUES, *_SCALES, *(f"{s}th" for s in _SCALES)], key=len, reverse=True))
 _NUMBER = re.compile(
     r"(?P<digits>\d+(?:[.,'’\u00a0\u202f]\d+)*)"
-    rf"|\b(?P<words>(?:{_NAMES})(?:(?:\s+and\s+|[\s-]+)(?:{_NAMES}))*)\b",
+    rf"|\b(?P<words>(?:{_NAMES})(?:(?:\s+and\s+|[\s-]+)(?:{_NAMES})){{0,24}})\b",
     re.I,
 )
 _GROUPED = re.compile(r"\d{1,3}(?:[.,'’\u00a0\u202f]\d{3})+")
+_LONGEST = 4_000
 _SEPARATORS = re.compile(r"[.,'’\u00a0\u202f]")
 
 
@@ -39,8 +40,13 @@ def figures(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple
 
 def _of_digits(digits: str) -> str:
     if _GROUPED.fullmatch(digits):
-        return str(int(_SEPARATORS.sub("", digits)))
-    return ".".join(str(int(part)) for part in _SEPARATORS.split(digits))
+        return _plain(_SEPARATORS.sub("", digits))
+    return ".".join(map(_plain, _SEPARATORS.split(digits)))
+
+
+def _plain(digits: str) -> str:
+    # Python reads no longer number: the first six thousand digits of π stay as they stand
+    return str(int(digits)) if len(digits) < _LONGEST else digits
 
 
 def _of_words(words: str) -> str:

@@ -11,10 +11,12 @@ _ABBREVIATIONS = frozenset(
     "mr mrs ms dr prof rev hon st sr jr vs etc vol pp fig gen col capt lt sgt maj gov sen rep "
     "messrs mme mlle esq inc ltd ca cf al approx dept est hr bzw usw nr bd ff sog vgl".split()
 )
+# Possessive, and never begun inside a row of stops: a page of dots costs a page of dots.
 _END = re.compile(
-    r"(?P<stop>[.!?…]+[\"'”’»)\]]*)(?=\s+\S)|(?P<stop_cjk>[。！？]+[」』”’]*)|(?P<gap>\n[ \t]*\n+)"
+    r"(?P<stop>(?<![.!?…])[.!?…]++[\"'”’»)\]]*+)(?=\s+\S)"
+    r"|(?P<stop_cjk>[。！？]+[」』”’]*)|(?P<gap>\n[ \t]*\n+)"
 )
-_LAST_WORD = re.compile(r"(\w+)$")
+_LAST_WORD = re.compile(r"(?<!\w)(\w++)$")
 
 
 def sentence_spans(text: str) -> Iterator[tuple[int, int]]:

@@ -1,5 +1,7 @@
 import asyncio
+from dataclasses import replace
 from itertools import pairwise
+from math import inf
 
 import pytest
 
@@ -24,7 +26,9 @@ from app.ports.llm import (
 from tests.fakes.clock import Hours
 from tests.fakes.llm import Line, ScriptedLLM
 
-ASK = CompletionRequest([Message("user", "Who lights the lamp?")], task="ask", prompt="ask@1")
+ASK = CompletionRequest(
+    [Message("user", "Who lights the lamp?")], task="ask", prompt="ask@1", deadline=300.0
+)
 STRUCTURED = CompletionRequest(
     [Message("user", "Who?")],
     task="ask",
@@ -105,6 +109,14 @@ async def test_a_wait_in_line_leaves_the_deadline_as_it_was() -> None:
     await retrying(paced, hours).complete(ASK)
     assert hours.now == 60.0
     assert [r.deadline for r in model.requests] == [300.0, 299.5]
+
+
+async def test_a_long_wait_is_for_the_job_not_for_the_question() -> None:
+    patient = replace(ASK, deadline=inf)
+    model, hours = ScriptedLLM([ServerBusy(retry_after=400), "Martha."]), Hours()
+    with pytest.raises(ModelUnavailable):
+        await retrying(model, hours).complete(patient)
+    assert hours.slept == []
 
 
 async def test_no_wait_reaches_behind_the_deadline() -> None:

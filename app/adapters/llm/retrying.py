@@ -16,13 +16,16 @@ from app.ports.llm import Completion, CompletionRequest, LLMProvider, ModelCard,
 
 Answer = TypeVar("Answer")
 
+# Whoever is asked to wait longer does so where it costs nothing: the job is put off.
+_PATIENCE = 300.0
+
 
 class RetryingLLM(LLMProvider):
     """At most `attempts` tries when the model is unavailable, all within the request's one
     deadline; never after a first streamed piece, when a budget is spent, or on other failures.
 
     Waits are random up to `first_wait` seconds, doubling, at least what the server asked
-    for; when that reaches behind the deadline, the failure is passed on at once.
+    for; when that reaches behind the deadline, or takes minutes, the failure is passed on at once.
     """
 
     def __init__(
@@ -75,7 +78,7 @@ class RetryingLLM(LLMProvider):
                 except ModelUnavailable as failure:
                     wait = self._wait(attempt, failure)
                     left = request.deadline - (self._clock() - began - waits.seconds)
-                    if attempt == self._attempts or wait >= left:
+                    if attempt == self._attempts or wait >= min(left, _PATIENCE):
                         raise
                 await self._sleep(wait)
         raise AssertionError("at least one attempt is made")

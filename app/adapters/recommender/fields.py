@@ -8,8 +8,8 @@ from enum import StrEnum
 from app.ports.recommender import Item
 
 _SERIES = re.compile(r"\(([^()]*#\s*\d[^()]*)\)")
-_VOLUME = re.compile(r",?\s*#\s*\d.*$")
-_BETWEEN_AUTHORS = re.compile(r"\s*[,;&/]\s*|\s+and\s+")
+_VOLUME = re.compile(r",?(?<!\s)\s*#\s*\d.*$")
+_BETWEEN_AUTHORS = re.compile(r"(?<!\s)\s*(?:[,;&/]\s*|(?<=\s)and\s+)")
 _PUNCTUATION = re.compile(r"[\s._\-'’,]+")
 _WORD = re.compile(r"[^\W_]{2,}")
 

@@ -13,20 +13,19 @@ from app.adapters.recommender.graph import Graph, Matrix, Vector, blocks_of, gra
 # 100,000 items.
 MOST_EXACT = 20_000
 _BLOCK = 256
-# Beyond, what an item shares with more than a fiftieth of the library makes nobody its
-# neighbour; among the neighbours it counts as everything else does.
-_COMMON = 50
-_TOO_FEW = 4
+# Beyond, an item is compared with those that share its rarest tokens, so many comparisons at
+# most, and weighed in full against the best of them: the work for an item has a bound, whatever
+# the library is made of.
+_COMPARISONS = 20_000
+_WEIGHED = 4
+_SMALL_BLOCK = 64
 
 
 def nearest(matrix: Matrix, width: int, *, most_exact: int = MOST_EXACT) -> Graph:
     """Items × items similarities (dot products), the `width` largest of each item."""
-    items = matrix.shape[0]
-    if items <= most_exact:
+    if matrix.shape[0] <= most_exact:
         return graph_of(_compared(matrix), width)
-    holders = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    common = holders > max(items // _COMMON, 1)
-    return stacked(_nearly(matrix[:, ~common], matrix[:, common].toarray(), width))
+    return stacked(_nearly(matrix, width))
 
 
 def _compared(matrix: Matrix) -> Iterator[Vector]:
@@ -37,30 +36,48 @@ def _compared(matrix: Matrix) -> Iterator[Vector]:
         yield block
 
 
-def _nearly(rare: Matrix, common: Vector, width: int) -> Iterator[tuple[NDArray[Any], Vector]]:
-    by_token = sparse.csr_array(rare.T)
-    for part in blocks_of(rare.shape[0], _BLOCK):
-        block = sparse.csr_array(rare[part] @ by_token)
-        for row in range(block.shape[0]):
-            entries = slice(block.indptr[row], block.indptr[row + 1])
-            found = block.indices[entries], block.data[entries]
-            yield _weighed(part.start + row, *found, common, width)
+def _nearly(matrix: Matrix, width: int) -> Iterator[tuple[NDArray[Any], Vector]]:
+    by_token = sparse.csr_array(matrix.T)
+    holders = np.diff(by_token.indptr)
+    said = np.zeros(matrix.shape[1], matrix.dtype)
+    for part in blocks_of(matrix.shape[0], _SMALL_BLOCK):
+        shared = sparse.csr_array(_rarest(matrix[part], holders) @ by_token)
+        for row in range(shared.shape[0]):
+            entries = slice(shared.indptr[row], shared.indptr[row + 1])
+            best, _ = _largest(shared.indices[entries], shared.data[entries], _WEIGHED * width)
+            yield _weighed(matrix, part.start + row, best, width, said)
+
+
+def _rarest(rows: Matrix, holders: NDArray[Any]) -> Matrix:
+    """Of each row its rarest tokens, as many as give the comparisons it may have; those that
+    nobody else has are of no use."""
+    rows = sparse.csr_array(rows)
+    held = holders[rows.indices].astype(np.int64)
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    useful = np.flatnonzero(held > 1)
+    order = useful[np.lexsort((held[useful], row[useful]))]
+    counts = np.bincount(row[order], minlength=rows.shape[0])
+    first = np.cumsum(counts) - counts
+    running = np.cumsum(held[order])
+    before = np.repeat((running - held[order])[first[counts > 0]], counts[counts > 0])
+    kept = running - before <= _COMPARISONS
+    kept[first[counts > 0]] = True
+    chosen = order[kept]
+    found = (rows.data[chosen], (row[chosen], rows.indices[chosen]))
+    return sparse.csr_array(found, shape=rows.shape)
 
 
 def _weighed(
-    item: int, columns: NDArray[Any], said: Vector, common: Vector, width: int
+    matrix: Matrix, item: int, columns: NDArray[Any], width: int, said: Vector
 ) -> tuple[NDArray[Any], Vector]:
-    """What is shared of the rare finds the neighbours, unless it finds too few."""
-    if len(columns) <= width // _TOO_FEW:
-        everywhere = common @ common[item]
-        everywhere[columns] += said
-        everywhere[item] = 0
-        columns, said = _largest(np.flatnonzero(everywhere), everywhere[everywhere != 0], width)
-        return columns, said
-    columns, said = _largest(columns, said, width + 1)
-    others = columns != item
-    columns = columns[others]
-    return columns, said[others] + common[columns] @ common[item]
+    """The `width` largest of these columns by all that they share with the item; `said` is
+    one zero for each token, before and after."""
+    columns = columns[columns != item]
+    own = slice(matrix.indptr[item], matrix.indptr[item + 1])
+    said[matrix.indices[own]] = matrix.data[own]
+    found = _largest(columns, matrix[columns] @ said, width)
+    said[matrix.indices[own]] = 0
+    return found
 
 
 def _largest(columns: NDArray[Any], said: Vector, width: int) -> tuple[NDArray[Any], Vector]:

@@ -19,7 +19,7 @@ from app.adapters.llm.extractive.lexicon import (
     UNREAL,
 )
 
-_LINE = re.compile(r"^\s*(\d+)\s*[:.)]\s*(.*)$", re.M)
+_LINE = re.compile(r"^[^\S\n]*+(\d{1,9})[^\S\n]*+[:.)][^\S\n]*(.*)$", re.M)
 _TOKEN = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|[,;:.!?]")
 _STOPS = frozenset(",;:.!?")
 _NEAR, _FAR = 3, 6

@@ -20,7 +20,7 @@ _MOMENT = 0.2
 _SHOWN = 8000
 # Nothing of the library's own settings: no key and no address of a database is its business.
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "SYSTEMROOT", "LD_", "DYLD_", "CUDA", "GGML_")
-_REASON = re.compile(r"error loading model: (?:llama_model_loader: )?(.+)|(\w*Error: .+)")
+_REASON = re.compile(r"error loading model: (?:llama_model_loader: )?(.+)|((?<!\w)\w*Error: .+)")
 
 
 @dataclass(frozen=True, slots=True)

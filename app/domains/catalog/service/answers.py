@@ -34,7 +34,7 @@ _PREAMBLE = re.compile(
     re.I,
 )
 _FAREWELL = re.compile(
-    r"\s*(?:let me know if|i hope (?:this|that) helps|would you like me to|feel free to ask)"
+    r"(?<!\s)\s*(?:let me know if|i hope (?:this|that) helps|would you like me to|feel free to ask)"
     r"[^\n]*\Z",
     re.I,
 )

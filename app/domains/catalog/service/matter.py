@@ -32,7 +32,7 @@ _NAMES = {
 }
 _NAMED = {kind: re.compile(f"(?:{names})", re.I) for kind, names in _NAMES.items()}
 # A line of a table of contents: a title and its page, dots or white space between.
-_PAGED = re.compile(r"^.{1,90}?(?:\s*\.{2,}|\s{2,}|\t|[ .]+)\s*(\d{1,4})\s*$")
+_PAGED = re.compile(r"^.{1,90}?[\s.]++(\d{1,4})\s*+$")
 # Or the number of a chapter and its title.
 _HEADED = re.compile(
     r"^(?:chapter|part|book|act|scene|kapitel|teil|chapitre|partie|capítulo|parte|fejezet|rész)"
