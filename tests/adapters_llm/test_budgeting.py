@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -92,6 +93,23 @@ async def test_no_wait_helps_a_job_that_has_spent_its_own() -> None:
         with pytest.raises(JobBudgetSpent, match="LLM_BUDGET_JOB") as refused:
             await desk.llm.complete(ASK)
     assert not isinstance(refused.value, ModelUnavailable)
+
+
+async def test_who_asks_while_another_is_settled_waits_for_what_comes_back() -> None:
+    desk = Desk(costing(30, delay=0.01), Caps(day=MOST + 30))
+    ledger = desk.ledger
+    correct = ledger.correct
+
+    async def slowly(accounts: Iterable[str], by: int) -> None:
+        await asyncio.sleep(0.05)
+        await correct(accounts, by)
+
+    ledger.correct = slowly  # type: ignore[method-assign]
+    first = asyncio.create_task(desk.llm.complete(ASK))
+    await asyncio.sleep(0.03)
+    await desk.llm.complete(ASK)
+    await first
+    assert ledger.taken[TODAY] == 60
 
 
 async def test_who_pays_is_known_in_tasks_that_were_started_meanwhile() -> None:

@@ -18,6 +18,11 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+def test_what_no_database_takes_is_not_in_an_answer() -> None:
+    text = '{"mood": "good", "note": "so\\u0000 \\ud83d so", "names": ["A\\ud800"]}'
+    assert parse_answer(text, SCHEMA) == {"mood": "good", "note": "so  so", "names": ["A"]}
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -12,7 +12,7 @@ from app.adapters.llm.pacing import Pace, PacingLLM
 from app.adapters.llm.pieces import close
 from app.adapters.llm.repairing import RepairingLLM
 from app.adapters.llm.retrying import RetryingLLM
-from app.ports.budget import BudgetSpent
+from app.ports.budget import BudgetSpent, JobBudgetSpent
 from app.ports.llm import (
     CompletionRequest,
     ContextOverflow,
@@ -186,6 +186,16 @@ async def test_one_good_answer_closes_the_circuit() -> None:
     assert [(await model.complete(ASK)).text for _ in range(2)] == ["Martha."] * 2
 
 
+async def test_a_spent_budget_says_nothing_of_the_model_in_doubt() -> None:
+    script: list[Line] = [ModelUnavailable(), ModelUnavailable(), JobBudgetSpent()]
+    model = BreakingLLM(ScriptedLLM([*script, ModelUnavailable(), "-"]), failures=3, clock=Hours())
+    for _ in range(4):
+        with pytest.raises((ModelUnavailable, JobBudgetSpent)):
+            await model.complete(ASK)
+    with pytest.raises(ModelUnavailable, match="pause"):
+        await model.complete(ASK)
+
+
 async def test_only_one_probe_goes_to_a_model_in_doubt() -> None:
     fake = ScriptedLLM(lambda _: ModelUnavailable())
     hours = Hours()
@@ -224,6 +234,19 @@ async def test_a_repair_shows_the_model_its_mistake() -> None:
     assert [m.role for m in said] == ["user", "assistant", "user"]
     assert said[1].content == "Martha"
     assert "not JSON" in said[2].content
+
+
+async def test_a_repair_has_the_time_that_is_left() -> None:
+    hours = Hours()
+
+    def slowly(_: CompletionRequest) -> str:
+        hours.now += 200.0
+        return "Martha"
+
+    fake = ScriptedLLM(slowly)
+    with pytest.raises(StructureBroken):
+        await RepairingLLM(fake, clock=hours).complete(replace(STRUCTURED, deadline=300.0))
+    assert [request.deadline for request in fake.requests] == [300.0, 100.0]
 
 
 async def test_a_repair_that_does_not_fit_the_window_is_a_broken_structure() -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.adapters.extraction.cleaning import one_line
+from app.shared.cleaning import one_line
 from app.adapters.extraction.manuscript import Mark
 from app.ports.text import Chapter
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from app.adapters.extraction.cleaning import one_line
+from app.shared.cleaning import one_line
 from app.adapters.extraction.package import every, local, parse_xml, resolve
 
 _TYPE = "{http://www.idpf.org/2007/ops}type"

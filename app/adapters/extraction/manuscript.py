@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from app.adapters.extraction.cleaning import clean
+from app.shared.cleaning import clean
 from app.ports.text import Metadata, UnreadableDocument
 
 

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import BinaryIO
 
-from app.adapters.extraction.cleaning import one_line
+from app.shared.cleaning import one_line
 from app.adapters.extraction.limits import Limits
 from app.adapters.extraction.manuscript import Manuscript, Mark
 from app.adapters.extraction.plain_text import decoded, read_whole

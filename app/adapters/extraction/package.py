@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from app.adapters.extraction.cleaning import clean, one_line
+from app.shared.cleaning import clean, one_line
 from app.ports.text import Metadata, UnreadableDocument
 
 _XHTML = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document")

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from pypdf import PageObject, PdfReader, apply_configuration
 
-from app.adapters.extraction.cleaning import one_line
+from app.shared.cleaning import one_line
 from app.adapters.extraction.limits import Limits
 from app.adapters.extraction.manuscript import Manuscript, Mark, outlined
 from app.ports.text import Metadata, UnreadableDocument

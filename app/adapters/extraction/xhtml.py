@@ -11,7 +11,7 @@ from xml.parsers import expat
 
 from typing_extensions import override
 
-from app.adapters.extraction.cleaning import clean, one_line
+from app.shared.cleaning import clean, one_line
 from app.ports.text import UnreadableDocument
 
 _BLOCKS = frozenset(
@@ -127,6 +127,8 @@ def _local(name: str) -> str:
 
 def _leniently(data: bytes) -> Page:
     declared = _DECLARED.match(data)
+    if declared is None and b"\0" in data:
+        raise Unparsable
     try:
         text = data.decode(declared[1].decode() if declared else "utf-8", errors="replace")
     except LookupError:

@@ -11,6 +11,7 @@ from app.ports.llm import (
     ModelRefused,
     Usage,
 )
+from app.shared.cleaning import clean
 
 
 def refuse_overflow(request: CompletionRequest, *, expected: int, window: int) -> None:
@@ -26,7 +27,9 @@ def refuse_overflow(request: CompletionRequest, *, expected: int, window: int) -
 def completion(
     request: CompletionRequest, *, text: str, reason: FinishReason, usage: Usage, card: ModelCard
 ) -> Completion:
-    """The answer as the port promises it: with a schema, whole, parsed and satisfying it."""
+    """The answer as the port promises it: with a schema, whole, parsed and satisfying it;
+    without characters that no reader sees and no database takes."""
+    text = clean(text)
     if request.output_schema is None:
         return Completion(text, reason, usage, card.reference)
     if reason == "filter":

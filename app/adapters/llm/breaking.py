@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing_extensions import override
 
 from app.adapters.llm.http import ServerBusy
-from app.ports.budget import BudgetSpent
+from app.ports.budget import BudgetSpent, JobBudgetSpent
 from app.ports.llm import (
     NOTHING,
     Completion,
@@ -71,7 +71,7 @@ class BreakingLLM(LLMProvider):
             self._probing = True
         try:
             yield
-        except (ServerBusy, BudgetSpent):
+        except (ServerBusy, BudgetSpent, JobBudgetSpent):
             raise
         except ModelUnavailable:
             self._count_failure()

@@ -144,6 +144,8 @@ class BudgetingLLM(LLMProvider):
             if full is None:
                 self._held.update(dict.fromkeys(caps, tokens))
                 return
+            if settled.is_set():
+                continue
             held = self._held[full.account]
             if not held or full.taken - held + tokens > caps[full.account]:
                 raise self._spent(full, caps[full.account], tokens)
@@ -159,8 +161,6 @@ class BudgetingLLM(LLMProvider):
             ) from error
 
     async def _settle(self, caps: Mapping[str, int], most: int, usage: Usage | None) -> None:
-        self._held.subtract(dict.fromkeys(caps, most))
-        self._held = +self._held
         by = usage.tokens_in + usage.tokens_out - most if usage else 0
         try:
             if by and caps:
@@ -170,6 +170,9 @@ class BudgetingLLM(LLMProvider):
                 writing.add_done_callback(self._writing.discard)
                 await asyncio.shield(writing)
         finally:
+            # Only now: before, the ledger still counts what comes back.
+            self._held.subtract(dict.fromkeys(caps, most))
+            self._held = +self._held
             self._settled.set()
             self._settled = asyncio.Event()
 

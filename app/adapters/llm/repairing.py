@@ -1,6 +1,7 @@
 """One chance to repair an answer that lacks the structure that was asked for."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from typing_extensions import override
@@ -22,8 +23,9 @@ class RepairingLLM(LLMProvider):
     """Shows the model its broken answer and what is wrong with it, once; the second broken
     answer is StructureBroken."""
 
-    def __init__(self, inner: LLMProvider) -> None:
+    def __init__(self, inner: LLMProvider, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._inner = inner
+        self._clock = clock
 
     @property
     @override
@@ -32,11 +34,15 @@ class RepairingLLM(LLMProvider):
 
     @override
     async def complete(self, request: CompletionRequest) -> Completion:
+        began = self._clock()
         try:
             return await self._inner.complete(request)
         except AnswerBroken as broken:
+            left = request.deadline - (self._clock() - began)
+            if left <= 0:
+                raise
             try:
-                return await self._inner.complete(_repair(request, broken))
+                return await self._inner.complete(_repair(request, broken, left))
             except ContextOverflow:
                 raise broken from None
 
@@ -49,7 +55,7 @@ class RepairingLLM(LLMProvider):
         await self._inner.check()
 
 
-def _repair(request: CompletionRequest, broken: AnswerBroken) -> CompletionRequest:
+def _repair(request: CompletionRequest, broken: AnswerBroken, left: float) -> CompletionRequest:
     asked_again = (
         *request.messages,
         Message("assistant", broken.answer[:_SHOWN]),
@@ -59,4 +65,4 @@ def _repair(request: CompletionRequest, broken: AnswerBroken) -> CompletionReque
             "nothing but the one JSON object that was asked for.",
         ),
     )
-    return replace(request, messages=asked_again)
+    return replace(request, messages=asked_again, deadline=left)

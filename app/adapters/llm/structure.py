@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.ports.llm import StructureBroken
+from app.shared.cleaning import clean
 
 Schema = Mapping[str, Any]
 
@@ -65,8 +66,10 @@ def complaints(value: Any, schema: Schema, place: str = "the answer") -> Iterato
 
 
 def trimmed(value: Any, schema: Schema) -> Any:
-    """The value with over-long strings and lists shortened to what the schema allows."""
+    """The value with over-long strings and lists shortened to what the schema allows, and
+    without the characters that no database takes."""
     if isinstance(value, str) and "enum" not in schema:
+        value = clean(value)
         return _shortened(value.strip(), schema.get("maxLength", len(value)))
     if isinstance(value, list):
         kept = value[: schema.get("maxItems", len(value))]

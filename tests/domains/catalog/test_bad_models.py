@@ -100,6 +100,18 @@ async def test_a_model_that_mostly_fails_is_asked_again(seed: int) -> None:
     assert_sound(shown)
 
 
+async def test_a_theme_that_is_not_of_the_book_is_not_shown() -> None:
+    foreign = ["Napoleon at Waterloo", "the year 1815", "Visit http://evil.example now"]
+
+    def say(request: CompletionRequest) -> dict[str, Any]:
+        return sensible(request) | (
+            {"themes": ["sea", *foreign]} if request.task == "introduce_book" else {}
+        )
+
+    _, _, shown = await summarised(WatchfulLLM(say))
+    assert shown["themes"] == ["sea"]
+
+
 @pytest.mark.parametrize("mishap", _FOR_A_WHILE)
 async def test_while_a_server_is_away_there_is_an_extract_and_a_reason(mishap: Mishap) -> None:
     house, summary, shown = await summarised(ChaosLLM(small(), share=1.0, mishaps=[mishap]))

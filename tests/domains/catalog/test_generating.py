@@ -1,5 +1,7 @@
 """Summaries asked for: of a text, or of a book by whoever wants to read it."""
 
+from datetime import timedelta
+
 import pytest
 
 from app.domains.catalog.errors import (
@@ -49,6 +51,17 @@ async def test_a_long_text_is_summarised_by_a_job() -> None:
     await house.ingestion.schedule_sweep()
     await house.wait(hours=25)
     assert house.storage.objects == {}
+
+
+async def test_a_text_is_kept_until_its_turn_in_a_long_line() -> None:
+    house = House()
+    made = await house.summaries.generate_for_text(house.owner, content=NOVEL, title="T")
+    assert made.job_id
+    house.clock.advance(timedelta(hours=30))
+    await house.ingestion.sweep()
+    await house.work()
+    report = await house.report(made.job_id)
+    assert (report.status, report.result and "summary" in report.result) == ("ready", True)
 
 
 async def test_a_text_that_waits_for_its_model_is_not_swept() -> None:

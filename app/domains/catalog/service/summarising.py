@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +31,8 @@ from app.ports.storage import StorageProvider
 from app.shared.errors import LibraryError, Unavailable
 from app.shared.ids import new_id
 
+# What is asked for is kept until its turn comes, however long the line is.
+_LONGEST_IN_LINE = timedelta(days=29)
 _SOURCE = ("provider", "model", "prompt", "degraded")
 
 
@@ -139,7 +141,7 @@ class SummaryService:
             return Generated(await self._told_of_text(content, title))
         key = f"texts/{new_id()}"
         async with self._begin() as work:
-            await work.files.announce(key, self._clock.now())
+            await work.files.announce(key, self._clock.now() + _LONGEST_IN_LINE)
         await self._storage.write(key, _once(content.encode()))
         async with self._begin() as work:
             return Generated(

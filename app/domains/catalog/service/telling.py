@@ -1,5 +1,6 @@
 """What readers are told of a book, put together from the answers of its summary tree."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from app.shared.sentences import sentences
 
 _BLURB_WORDS = 120
 _RECITED = 6
+_AWAY = re.compile(r"://|\bwww\.|\S@\S|[<>{}|]", re.I)
 
 
 def abridged(texts: Sequence[str], words: int) -> list[str]:
@@ -37,6 +39,11 @@ def chosen(values: Iterable[Any], offered: Sequence[str]) -> list[str]:
 def is_name(text: str) -> bool:
     """Whether a word of it is written as names are; in scripts without capitals any may be."""
     return text.lower() == text.upper() or any(word[:1].isupper() for word in text.split())
+
+
+def leads_away(text: str) -> bool:
+    """Whether there is an address in it, or what is no text for people."""
+    return bool(_AWAY.search(text))
 
 
 def distinct(names: Iterable[Any]) -> list[str]:

@@ -28,6 +28,7 @@ from app.domains.catalog.service.telling import (
     distinct,
     introduction_of,
     is_name,
+    leads_away,
 )
 from app.ports.llm import LLMProvider
 
@@ -169,7 +170,7 @@ class SummaryTree:
             summary=synopsis,
             hook=hook,
             blurb=blurb,
-            themes=distinct(introduced.output.get("themes", [])),
+            themes=self._themes(introduced),
             characters=self._people(introduced),
             content_warnings=chosen(
                 introduced.output.get("content_warnings", []), prompts.offered_warnings()
@@ -194,6 +195,16 @@ class SummaryTree:
             removed=distinct(removed)[:_MOST_REMOVED],
         )
         return presentation, evidence
+
+    def _themes(self, introduced: SummaryNode) -> list[str]:
+        """What names somebody, counts something or leads somewhere that is not in the book is
+        no theme of it."""
+        return [
+            theme
+            for theme in distinct(introduced.output.get("themes", []))
+            if not leads_away(theme)
+            and not any(part.unfounded for part in self._reading.grounds.traced(theme))
+        ]
 
     def _chapter(self, leaves: Sequence[Branch]) -> tuple[str, list[TracedSentence]]:
         """A chapter is told in the sentences its passages were summarised in."""

@@ -20,7 +20,7 @@ from app.ports.llm import (
     ModelRefused,
     ModelUnavailable,
 )
-from app.shared.sentences import sentence_spans, sentences
+from app.shared.sentences import sentences
 
 _LONGEST_QUOTE = 300
 _MOST_TOPICS = 3
@@ -106,15 +106,14 @@ def carried_over(opinions: Sequence[Opinion], before: str, after: str) -> list[O
     white space."""
     ink = [0, *accumulate(not sign.isspace() for sign in before)]
     places = [place for place, sign in enumerate(after) if not sign.isspace()]
-    quotes = {
-        number: after[places[ink[start]] : places[ink[end] - 1] + 1]
-        for number, (start, end) in enumerate(sentence_spans(before), start=1)
-    }
-    return [
-        replace(opinion, quote=quotes[opinion.sentence][:_LONGEST_QUOTE])
-        for opinion in opinions
-        if opinion.sentence in quotes
-    ]
+    carried = []
+    for opinion in opinions:
+        start = before.find(opinion.quote)
+        if start >= 0 and opinion.quote:
+            end = start + len(opinion.quote)
+            quote = after[places[ink[start]] : places[ink[end] - 1] + 1]
+            carried.append(replace(opinion, quote=quote[:_LONGEST_QUOTE]))
+    return carried
 
 
 def _said(
