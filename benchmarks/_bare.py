@@ -15,10 +15,10 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.adapters.postgres.accounts import SqlAccountsWork
 from app.adapters.postgres.catalog import SqlCatalogWork
 from app.adapters.postgres.engine import open_engine, sessions_of
 from app.adapters.postgres.recommendations import SqlRecommendationsWork
+from app.adapters.postgres.standing import STANDING
 from app.domains.catalog.model import BookQuery
 from app.domains.recommendations.model import Showing
 from app.shared.ids import new_id
@@ -75,7 +75,7 @@ def replaying() -> ASGIApp:
         case = plan["cases"][int(number)]
         if number not in known:
             known[number] = await _searched(engine, case)
-            known["session"] = await _stood(engine, *plan["session"])
+            known["session"] = _stood(*plan["session"])
         if signed_in:
             await _replay(engine, known["session"])
         await _replay(engine, known[number])
@@ -95,7 +95,7 @@ def advising() -> ASGIApp:
         number = scope["path"].removeprefix("/")
         case = plan["cases"][int(number)]
         if number not in known:
-            stood = await _stood(engine, *case["session"])
+            stood = _stood(*case["session"])
             known[number] = [*stood, *await _advised(engine, case)]
         await _replay(engine, known[number])
         async with SqlRecommendationsWork(sessions_of(engine)) as work:
@@ -143,11 +143,8 @@ async def _searched(engine: AsyncEngine, case: Any) -> Statements:
     return statements
 
 
-async def _stood(engine: AsyncEngine, user_id: str, session_id: str) -> Statements:
-    with _recorded(engine) as statements:
-        async with SqlAccountsWork(sessions_of(engine)) as work:
-            assert await work.sessions.standing(UUID(session_id), UUID(user_id))
-    return statements
+def _stood(user_id: str, session_id: str) -> Statements:
+    return [(STANDING, ([UUID(session_id)], [UUID(user_id)]))]
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Ways to find passages, side by side: what others do in Postgres, BM25 in memory, and ours."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,9 @@ import asyncpg
 
 from app.domains.catalog.model import BookQuery
 from app.domains.discovery.model import Place
+from app.domains.discovery.ports import DiscoveryWork, Within
 from app.domains.discovery.service import SearchService
+from app.ports.embeddings import EmbeddingProvider
 
 Find = Callable[[str, int], Awaitable[Sequence[Place]]]
 _CONFIG = "lumina_en"
@@ -28,6 +31,33 @@ def any_word(connection: Any) -> Find:
 def ours(search: SearchService) -> Find:
     async def find(question: str, k: int) -> Sequence[Place]:
         return [p.first for p in await search.passages_for(question, BookQuery(), k)]
+
+    return find
+
+
+def meant(begin: Callable[[], DiscoveryWork], model: EmbeddingProvider) -> Find:
+    """The nearest by meaning alone."""
+
+    async def find(question: str, k: int) -> Sequence[Place]:
+        (vector,) = await model.embed([question], kind="query")
+        async with begin() as work:
+            space = await work.vectors.space_of((await model.card()).reference)
+            assert space
+            near = await work.vectors.nearest(space, vector, k, Within())
+        return [hit.place for hit in near]
+
+    return find
+
+
+def by_rank(one: Find, other: Find, weight: float) -> Find:
+    """Reciprocal rank fusion (Cormack, Clarke and Büttcher 2009), constant 60, of 100 each."""
+
+    async def find(question: str, k: int) -> Sequence[Place]:
+        scores: dict[Place, float] = defaultdict(float)
+        for way, share in ((one, 1.0), (other, weight)):
+            for rank, place in enumerate(await way(question, 100), start=1):
+                scores[place] += share / (60 + rank)
+        return sorted(scores, key=lambda place: (-scores[place], place))[:k]
 
     return find
 

@@ -125,11 +125,13 @@ async def library_served(home: Path, **settings: str) -> AsyncIterator[Served]:
 
 
 @asynccontextmanager
-async def bare_served(application: str, home: Path, plan: Mapping[str, Any]) -> AsyncIterator[int]:
-    """The port of a bare ASGI application of `_bare.py` under the library's server."""
+async def bare_served(
+    application: str, home: Path, plan: Mapping[str, Any], *, module: str = "_bare"
+) -> AsyncIterator[int]:
+    """The port of a bare ASGI application of a private module, under the library's server."""
     path, port = home / f"{application}.json", _free_port()
     path.write_text(json.dumps(plan), "utf-8")
-    words = ["-m", "uvicorn", f"benchmarks._bare:{application}", "--factory", "--http", "h11"]
+    words = ["-m", "uvicorn", f"benchmarks.{module}:{application}", "--factory", "--http", "h11"]
     words += ["--port", str(port), "--no-access-log", "--log-level", "warning", "--lifespan", "off"]
     async with _running(home, {"BENCH_PLAN": str(path)}, *words):
         await _listening(port)

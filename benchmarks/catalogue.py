@@ -26,6 +26,7 @@ import asyncpg
 
 from app.adapters.postgres.catalog import SqlCatalogWork
 from app.adapters.postgres.engine import open_engine, sessions_of
+from app.shared.calling import as_called
 from app.shared.pages import cursor_for
 from benchmarks._machine import facts, percentile, record
 from benchmarks._questions import ODD, Known, asked_of, exactly, misspelt, shelve_titles
@@ -92,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--books", type=int, default=10_000)
     parser.add_argument("--passages", type=int, default=3, help="of text, for each book")
     parser.add_argument("--texts", type=int, default=10_000, help="books that have text")
-    parser.add_argument("--titles", type=Path, help="a books.csv of goodbooks-10k to add")
+    parser.add_argument("--titles", type=as_called, help="a books.csv of goodbooks-10k to add")
     parser.add_argument("--seconds", type=float, default=1.5, help="for each of three rounds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", action="store_true", help="append to RESULTS.md")

@@ -16,6 +16,7 @@ from app.adapters.extraction.formats import read_document
 from app.adapters.extraction.limits import Limits
 from app.adapters.extraction.recognition import recognise
 from app.adapters.extraction.sandbox import SandboxedExtractor
+from app.shared.calling import as_called
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench extraction", description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA, help="the folder of real books")
+    parser.add_argument("--data", type=as_called, default=DATA, help="the folder of real books")
     parser.add_argument("--record", action="store_true", help="append the table to RESULTS.md")
     return parser.parse_args(argv)
 

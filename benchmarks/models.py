@@ -20,6 +20,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.shared.calling import as_called
+
 _LISTS = Path(__file__).with_name("weights")
 _CHUNK = 1 << 20
 
@@ -74,7 +76,7 @@ class NotFetched(Exception):
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 run.py bench models")
     parser.add_argument("--fetch", choices=sorted(MODELS), metavar="NAME")
-    parser.add_argument("--to", type=Path, default=home(), metavar="DIR")
+    parser.add_argument("--to", type=as_called, default=home(), metavar="DIR")
     given = parser.parse_args()
     if given.fetch is None:
         for weights in MODELS.values():

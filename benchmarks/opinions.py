@@ -16,6 +16,7 @@ from pathlib import Path
 
 from app.adapters.llm.extractive.lexicon import ASPECTS
 from app.adapters.llm.extractive.opinions import opinions_in
+from app.shared.calling import as_called
 from app.shared.sentences import sentences
 from benchmarks._machine import ROOT, record
 from benchmarks._opinions import SAMPLE
@@ -99,7 +100,7 @@ def _percent(part: int, whole: int) -> float:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="opinions", description=__doc__)
-    parser.add_argument("--reviews", type=Path, default=REVIEWS)
+    parser.add_argument("--reviews", type=as_called, default=REVIEWS)
     parser.add_argument("--dev", action="store_true", help="the reviews for tuning instead")
     parser.add_argument("--record", action="store_true", help="append to RESULTS.md")
     arguments = parser.parse_args(argv)

@@ -31,6 +31,7 @@ from app.adapters.llm.pieces import close
 from app.adapters.llm.retrying import RetryingLLM
 from app.adapters.llm.stack import dependable
 from app.ports.llm import CompletionRequest, ContextOverflow, LLMProvider, Message, ModelUnavailable
+from app.shared.calling import as_called
 from benchmarks._estimates import counted, errors_of, passages
 from benchmarks._machine import ROOT, percentile, record
 from tests.adapters_llm.spending import Spending
@@ -82,8 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench providers", description=__doc__)
-    parser.add_argument("--gguf", type=Path, nargs="*", default=[], help="files with tokenizers")
-    parser.add_argument("--data", type=Path, default=DATA, help="the folder of real books")
+    parser.add_argument(
+        "--gguf", type=as_called, nargs="*", default=[], help="files with tokenizers"
+    )
+    parser.add_argument("--data", type=as_called, default=DATA, help="the folder of real books")
     parser.add_argument("--questions", type=int, default=10_000)
     parser.add_argument("--record", action="store_true", help="append the table to RESULTS.md")
     return parser.parse_args(argv)

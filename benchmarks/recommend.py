@@ -21,6 +21,7 @@ from app.adapters.recommender.ease import EaseRecommender
 from app.adapters.recommender.hybrid import HybridRecommender
 from app.adapters.recommender.tfidf import TfidfRecommender
 from app.ports.recommender import Profile, Recommender
+from app.shared.calling import as_called
 from benchmarks._machine import record
 from benchmarks._readers import (
     Case,
@@ -216,9 +217,9 @@ def _on_loans(loans: Path, *, dev: bool) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="recommend", description=__doc__)
-    parser.add_argument("--books", type=Path, help="books.csv, with book_genres.csv beside it")
-    parser.add_argument("--ratings", type=Path)
-    parser.add_argument("--loans", type=Path, help="loans, with catalogue.csv beside them")
+    parser.add_argument("--books", type=as_called, help="books.csv, with book_genres.csv beside it")
+    parser.add_argument("--ratings", type=as_called)
+    parser.add_argument("--loans", type=as_called, help="loans, with catalogue.csv beside them")
     parser.add_argument("--seed", type=int, help="one split; three without it")
     parser.add_argument("--dev", action="store_true", help="the readers kept for tuning instead")
     parser.add_argument("--record", action="store_true", help="append to RESULTS.md")

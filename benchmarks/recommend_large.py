@@ -23,6 +23,7 @@ from uuid import UUID
 
 from app.adapters.recommender.hybrid import HybridRecommender
 from app.ports.recommender import Interaction, Item, Profile, Snapshot
+from app.shared.calling import as_called
 from benchmarks._machine import percentile, record
 from benchmarks._readers import Stars, read_books, read_stars
 
@@ -167,8 +168,8 @@ def _apart(work: Callable[..., Found], *arguments: object) -> Found:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="recommend_large", description=__doc__)
-    parser.add_argument("--books", type=Path, required=True)
-    parser.add_argument("--ratings", type=Path, required=True)
+    parser.add_argument("--books", type=as_called, required=True)
+    parser.add_argument("--ratings", type=as_called, required=True)
     parser.add_argument("--size", type=int, default=100_000, help="books of the library")
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--record", action="store_true", help="append to RESULTS.md")

@@ -25,11 +25,14 @@ from app.bootstrap.library import Library, open_library
 from app.bootstrap.settings import read_settings
 from app.domains.accounts.model import User
 from app.domains.catalog.model import BookQuery
-from app.domains.discovery.model import BookHit, Place, Scope
+from app.domains.discovery.model import Place, Scope
+from app.domains.discovery.service import SearchService, Snippets
 from app.ports.jobs import JobRun
-from benchmarks import _finders
+from app.shared.calling import as_called
+from benchmarks import _finders, _vectors
 from benchmarks._crowded import PASSAGES, fill_with_copies, fill_with_tales, texts_of
 from benchmarks._machine import ROOT, facts, percentile, record
+from benchmarks._names import asked_by_name
 from benchmarks._serving import temporary_home
 from benchmarks._tales import Question, Tale, tales
 
@@ -38,7 +41,6 @@ _DEPTHS = (1, 5, 10)
 # Of a section, for a passage to count as the place it is at.
 _ENOUGH = 0.4
 _LAST = 100
-_NAMES = 200
 _SPEED_QUESTIONS = 100
 _ODD = [
     "the of and", "a", "man", "said the old man", "king daughter castle", "to be or not to be",
@@ -90,10 +92,14 @@ class _Unwatched(JobRun):
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="bench search", description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA, help="the folder of real texts")
+    parser.add_argument("--data", type=as_called, default=DATA, help="the folder of real texts")
     parser.add_argument("--books", type=int, default=10_000, help=f"of {PASSAGES} passages each")
-    parser.add_argument("--home", type=Path, help="keep the library built, or use the one kept")
-    parser.add_argument("--part", choices=["both", "quality", "speed"], default="both")
+    parser.add_argument(
+        "--home", type=as_called, help="keep the library built, or use the one kept"
+    )
+    parts = ["both", "quality", "speed", "meaning"]
+    parser.add_argument("--part", choices=parts, default="both")
+    parser.add_argument("--embeddings", default="off", help="the provider for quality")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", action="store_true", help="append to RESULTS.md")
     options = parser.parse_args(arguments)
@@ -109,11 +115,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _measured(options: argparse.Namespace, home: Path) -> str:
     known = tales(options.data / "summaries" / "fairytaleqa_train")
     parts = []
-    if options.part != "speed":
-        async with _opened(home / "tales") as (library, connection, address):
+    if options.part in ("both", "quality"):
+        async with _opened(home / "tales", options.embeddings) as (library, connection, address):
             parts.append(await _quality(library, connection, known))
             machine = await facts(address)
-    if options.part != "quality":
+    if options.part == "meaning":
+        async with _opened(home / f"crowd-{options.books}") as (library, connection, address):
+            parts.append(await _built(library, connection, options))
+            parts.append(await _vectors.measured(library, connection))
+            parts.append(await _speed(_vectors.meaning(library), connection, known, options))
+            machine = await facts(address)
+    if options.part in ("both", "speed"):
         async with _opened(home / f"crowd-{options.books}") as (library, connection, address):
             parts.append(await _speed(library, connection, known, options))
             machine = await facts(address)
@@ -121,7 +133,7 @@ async def _measured(options: argparse.Namespace, home: Path) -> str:
 
 
 @asynccontextmanager
-async def _opened(home: Path) -> AsyncIterator[tuple[Library, Any, str]]:
+async def _opened(home: Path, embeddings: str = "off") -> AsyncIterator[tuple[Library, Any, str]]:
     """A library with a Postgres of its own, a connection to that, and its address."""
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
     async with EmbeddedPostgres.attach_or_start(home) as server:
@@ -130,6 +142,7 @@ async def _opened(home: Path) -> AsyncIterator[tuple[Library, Any, str]]:
             lumina={"home": home},
             database={"url": server.url},
             llm={"provider": "extractive"},
+            embeddings={"provider": embeddings},
         )
         async with open_library(settings, migrating=True) as library:
             connection = await asyncpg.connect(server.url, command_timeout=None)
@@ -153,7 +166,7 @@ async def _quality(library: Library, connection: Any, known: Sequence[Tale]) -> 
         "web search, every word (ts_rank 32)": _finders.every_word(connection),
         "any word (ts_rank 1)": _finders.any_word(connection),
         "BM25 in memory (bm25s)": await _finders.bm25(connection),
-        "ours, lexical": _finders.ours(library.services.search),
+        **_ours(library),
     }
     # Ours was tuned on every second tale; what counts is the others.
     held = [question for tale in known[1::2] for question in tale.questions]
@@ -169,6 +182,23 @@ async def _quality(library: Library, connection: Any, known: Sequence[Tale]) -> 
         " characters of the section in the first 1, 5, 10 passages; questions with the place"
         " among them; mean reciprocal rank; questions without a hit.\n\n" + "\n".join(lines)
     )
+
+
+def _ours(library: Library) -> dict[str, _finders.Find]:
+    """By words alone, and with a model beside them by meaning alone and both ways."""
+    begin, model = library.adapters.discovery_work, library.adapters.embeddings
+    shelving = library.services.shelving
+    words = _finders.ours(SearchService(begin=begin, shelving=shelving, snippets=Snippets()))
+    if model is None:
+        return {"ours, lexical": words}
+    meaning = _finders.meant(begin, model)
+    return {
+        "ours, lexical": words,
+        "meaning alone": meaning,
+        "both, by rank 1:1": _finders.by_rank(words, meaning, 1.0),
+        "both, by rank 5:1": _finders.by_rank(words, meaning, 0.2),
+        "ours, both": _finders.ours(library.services.search),
+    }
 
 
 _HEAD = (
@@ -214,7 +244,7 @@ async def _speed(
     for scope in scopes:
         for name, questions in tried.items():
             lines.append(await _timed(library, reader, name, questions, scope))
-    names = await _names(library, connection, reader, say)
+    names = await asked_by_name(library, connection, reader, say)
     return "\n\n".join([built, "\n".join(lines), names])
 
 
@@ -225,9 +255,9 @@ async def _timed(
     nothing = 0
     for question in questions:
         began = time.perf_counter()
-        hits = await library.services.search.search(reader, question, scope, BookQuery(), 20)
+        answer = await library.services.search.search(reader, question, scope, BookQuery(), 20)
         times.append(time.perf_counter() - began)
-        nothing += not hits
+        nothing += not answer.hits
     p50, p95 = percentile(times, 0.5), percentile(times, 0.95)
     return f"| {name} | {scope} | {p50:.0f} | {p95:.0f} | {max(times) * 1000:.0f} | {nothing} |"
 
@@ -322,53 +352,6 @@ async def _reader(library: Library) -> User:
     return await library.services.accounts.create_admin(
         f"{uuid4()}@bench.test", "a quiet place to measure"
     )
-
-
-async def _names(library: Library, connection: Any, reader: User, say: random.Random) -> str:
-    """Exact names and names with one edit: how often the book is first."""
-    rows = await connection.fetch("SELECT id, title, author FROM books ORDER BY id")
-    chosen = say.sample(rows, min(_NAMES, len(rows)))
-    for number, row in enumerate(chosen):
-        isbn = f"978{number:09d}"
-        check = str(-sum(int(d) * (1, 3)[i % 2] for i, d in enumerate(isbn)) % 10)
-        say_isbn = "UPDATE books SET isbn = $1 WHERE id = $2"
-        await connection.execute(say_isbn, isbn + check, row["id"])
-    chosen = [await connection.fetchrow(_NAMED, row["id"]) for row in chosen]
-    lines = ["| asked by | first | asked | p95 ms |", "|---|---|---|---|"]
-    for name, asks in (
-        ("title", lambda row: row["title"]),
-        ("author", lambda row: row["author"]),
-        ("ISBN", lambda row: row["isbn"]),
-        ("title, one edit", lambda row: _edited(say, row["title"])),
-    ):
-        lines.append(await _first(library, reader, name, [(row, asks(row)) for row in chosen]))
-    return "\n".join(lines)
-
-
-_NAMED = "SELECT id, title, author, isbn FROM books WHERE id = $1"
-
-
-async def _first(
-    library: Library, reader: User, name: str, asked: Sequence[tuple[Any, str]]
-) -> str:
-    times, first = [], 0
-    for row, question in asked:
-        began = time.perf_counter()
-        hits = await library.services.search.search(reader, question, "all", BookQuery(), 10)
-        times.append(time.perf_counter() - began)
-        best = hits[0] if hits else None
-        first += isinstance(best, BookHit) and str(best.view.book.id) == str(row["id"])
-    return f"| {name} | {first} | {len(asked)} | {percentile(times, 0.95):.0f} |"
-
-
-def _edited(say: random.Random, name: str) -> str:
-    """One letter left out, doubled, another, or two in the wrong order."""
-    place = say.randrange(len(name) - 1)
-    before, one, two, behind = name[:place], name[place], name[place + 1], name[place + 2 :]
-    return say.choice(
-        [before + two + behind, before + one + one + two + behind,
-         before + "x" + two + behind, before + two + one + behind]
-    )  # fmt: skip
 
 
 if __name__ == "__main__":

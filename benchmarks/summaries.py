@@ -19,13 +19,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from app.adapters.llm.extractive import ExtractiveLLM
 from app.adapters.llm.extractive.coverage import summary_of
 from app.bootstrap.providers import model_named
 from app.bootstrap.settings import read_settings
 from app.ports.llm import LLMProvider
+from app.shared.calling import as_called
 from app.shared.sentences import sentences
 from benchmarks._machine import ROOT, record
 from benchmarks._stories import (
@@ -199,7 +199,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--stories", type=Path, default=STORIES)
+    parser.add_argument("--stories", type=as_called, default=STORIES)
     parser.add_argument("--provider", choices=("extractive", "configured"), default="extractive")
     parser.add_argument("--limit", type=int, help="at most so many stories")
     parser.add_argument("--seed", type=int, default=0, help="of the random sentences")

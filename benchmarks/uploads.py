@@ -23,6 +23,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from app.shared.calling import as_called
 from benchmarks._machine import ROOT, facts, record
 from benchmarks._serving import (
     Connection,
@@ -80,7 +81,7 @@ class Row:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="bench uploads", description=__doc__)
-    parser.add_argument("--data", type=Path, default=DATA, help="a folder with EPUBs in it")
+    parser.add_argument("--data", type=as_called, default=DATA, help="a folder with EPUBs in it")
     parser.add_argument("--books", type=int, default=20, help="of each kind, at most")
     parser.add_argument("--copies", type=int, default=100, help="of each kind, for the door")
     parser.add_argument("--patience", type=float, default=240, help="seconds until all are ready")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.shared.calling import as_called
 from demo.reader import PASSWORD
 from demo.server import OwnServer
 from demo.shelf import Shelf, sample_shelf, shelf_in
@@ -52,9 +53,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _folder(name: str) -> Path:
-    if not Path(name).is_dir():
+    folder = as_called(name)
+    if not folder.is_dir():
         raise argparse.ArgumentTypeError(f"{name} is no folder")
-    return Path(name)
+    return folder
 
 
 def _end_in_good_order() -> None:

@@ -8,7 +8,20 @@ from typing import Any
 import pytest
 
 from app.adapters.postgres.embedded import EmbeddedPostgres
+from app.shared.calling import as_called
 from tests.database import cloned, create_template, scratch_folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`run.py test FILE` means the file of the folder it was called in, if that has it."""
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        config.args = [_seen_by_caller(word) for word in config.args]
+
+
+def _seen_by_caller(word: str) -> str:
+    file, separator, test = word.partition("::")
+    path = as_called(file)
+    return f"{path}{separator}{test}" if path.exists() else word
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,24 @@
 """The application: all routes on one bundle of services, behind the gate."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 from typing_extensions import override
 
 from app import __version__
 from app.api import problems
-from app.api.gate import PUBLIC, Gate, Limits
+from app.api.gate import Gate, Limits
+from app.api.hygiene import AddressTooLong, HeadersTooLarge, MalformedRequest
 from app.api.idempotency import Idempotency
 from app.api.measures import Measures
+from app.api.origins import Origins, behind_proxies
+from app.api.policy import admit, check_declared, public_paths
 from app.api.routers import (
     accounts,
+    admin,
     catalog,
     jobs,
     lending,
@@ -26,9 +30,22 @@ from app.api.routers import (
 )
 from app.domains.accounts.errors import InvalidToken
 from app.services import Services
-from app.shared.errors import Invalid, LibraryError, NotAuthenticated, TooLarge
+from app.shared.errors import Invalid, LibraryError, NotAuthenticated, TooLarge, Unavailable
 
-_ROOMS = (accounts, catalog, summaries, lending, reviews, recommendations, search, jobs, operations)
+_ROOMS = (
+    accounts,
+    catalog,
+    summaries,
+    lending,
+    reviews,
+    recommendations,
+    search,
+    jobs,
+    admin,
+    operations,
+)
+# What the gate may say to any request.
+_OF_THE_GATE = (MalformedRequest, AddressTooLong, HeadersTooLarge, Unavailable)
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _NOTHING_SAID = ("", "Validation Error")
 _ABOUT = """
@@ -45,8 +62,10 @@ def create_api(
     limits: Limits,
     kick: Callable[[], Awaitable[None]],
     public_metrics: bool = True,
+    trusted_proxies: Sequence[str] = (),
 ) -> ASGIApp:
-    """The ASGI application. `kick` is called after each answer that left a job behind."""
+    """The ASGI application. `kick` is called after each answer that left a job behind. Raises
+    UndeclaredRoute when the table of `policy.py` does not name a route."""
     api = _Library(
         title="LuminaLib",
         version=__version__,
@@ -57,19 +76,22 @@ def create_api(
         # Spans are ours: the framework's would carry what readers search for.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        dependencies=[Depends(admit)],
     )
     api.state.services = services
-    api.state.public = PUBLIC | {"/metrics"} if public_metrics else PUBLIC
+    api.state.public = public_paths(metrics=public_metrics)
     api.state.kick = kick
     problems.install(api)
     for room in _ROOMS:
         api.include_router(room.router)
-    return Gate(
-        Idempotency(Measures(api), services=services),
+    check_declared(api.routes)
+    gate = Gate(
+        Idempotency(Origins(api), services=services),
         authenticate=services.accounts.authenticate,
         limits=limits,
-        public_metrics=public_metrics,
+        public=api.state.public,
     )
+    return behind_proxies(Measures(gate), trusted_proxies)
 
 
 class _Library(FastAPI):
@@ -87,6 +109,7 @@ class _Library(FastAPI):
 
 def _complete(operation: dict[str, Any], *, is_public: bool) -> None:
     answers = operation["responses"]
+    _also(answers, *_OF_THE_GATE)
     if not is_public:
         # Swagger's pages send the token only where they are told to.
         operation.setdefault("security", [{"OAuth2PasswordBearer": []}])

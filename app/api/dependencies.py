@@ -8,7 +8,7 @@ from fastapi import BackgroundTasks, Depends, Query, Request
 from fastapi.security import OAuth2PasswordBearer
 
 from app.domains.accounts.model import User
-from app.domains.accounts.service import AccountsService
+from app.domains.accounts.service import AccountsService, AuditService, PersonalDataService
 from app.domains.catalog.service import IngestionService, ShelvingService, SummaryService
 from app.domains.discovery.service import SearchService
 from app.domains.lending.service import LendingService
@@ -73,6 +73,8 @@ CurrentSession = Annotated[UUID, Depends(_current_session)]
 Paging = Annotated[PageRequest, Depends(_paging)]
 Everything = Annotated[Services, Depends(_everything)]
 Accounts = Annotated[AccountsService, Depends(_part("accounts"))]
+Audit = Annotated[AuditService, Depends(_part("audit"))]
+OwnData = Annotated[PersonalDataService, Depends(_part("personal_data"))]
 Shelving = Annotated[ShelvingService, Depends(_part("shelving"))]
 Ingestion = Annotated[IngestionService, Depends(_part("ingestion"))]
 Summaries = Annotated[SummaryService, Depends(_part("summaries"))]

@@ -1,13 +1,14 @@
 """The gate: what is decided about a request before any of its body is read.
 
 Raw ASGI on purpose: FastAPI reads the whole body before it runs an auth dependency, so a
-stranger could fill the memory. Here come, in this order, the request id, the size limit,
-and the bearer token; and, on the way out, the headers every answer carries.
+stranger could fill the memory. Here come, in this order, the request id, what makes no
+request at all, the size limit, and the bearer token; and, on the way out, the headers every
+answer carries. Nothing but a problem document leaves when something breaks.
 """
 
-import logging
+import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,14 +16,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.hygiene import refuse_malformed
 from app.api.problems import crash, refusal
 from app.domains.accounts.model import User
 from app.ports.budget import Payer, paid_by
-from app.shared.errors import LibraryError, NotAuthenticated, TooLarge
+from app.shared.errors import LibraryError, NotAuthenticated, TooLarge, Unavailable
 from app.shared.ids import new_id
 from app.shared.trace import traced
-
-log = logging.getLogger(__name__)
 
 Authenticate = Callable[[str], Awaitable[tuple[User, UUID]]]
 
@@ -31,12 +31,16 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # As many digits as int() reads in no time.
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _UPLOADS = re.compile(r"/books(/[^/]+/content)?/?")
-PUBLIC = frozenset(
-    ["/", "/healthz", "/readyz", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"]
-    + [f"/auth/{door}" for door in ("signup", "login", "refresh")]
-)
 # Swagger's pages bring scripts and styles of their own; nothing else may run anything.
 _PAGES = frozenset(["/docs", "/redoc", "/docs/oauth2-redirect"])
+PROTECTION = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+# Tokens, and what is written of people: no copy of it stays anywhere.
+_CONFIDENTIAL = ("/auth/", "/users", "/admin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +57,26 @@ class Limits:
         return self.text if path == "/generate-summary" else self.other
 
 
+class Crowded(Unavailable):
+    title = "Too many are being served at once"
+
+
 class Gate:
-    """Wraps the application; `authenticate` turns a bearer token into who asks, or raises."""
+    """Wraps the application; `authenticate` turns a bearer token into who asks, or raises, and
+    `public` are the paths at which nobody is asked for one."""
 
     def __init__(
-        self, app: ASGIApp, *, authenticate: Authenticate, limits: Limits, public_metrics: bool
+        self,
+        app: ASGIApp,
+        *,
+        authenticate: Authenticate,
+        limits: Limits,
+        public: Collection[str],
     ) -> None:
         self._app = app
         self._authenticate = authenticate
         self._limits = limits
-        self._public = PUBLIC | {"/metrics"} if public_metrics else PUBLIC
+        self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,12 +96,18 @@ class Gate:
                 await self._app(scope, _limited(receive, self._limit_of(scope)), answer.send)
         except LibraryError as error:
             await answer.instead(refusal(scope, error), receive)
-        except Exception as error:
+        except (Exception, BaseExceptionGroup, asyncio.CancelledError) as error:
+            if _is_told_to_end(error):
+                raise
             # Once the answer has begun its handler has logged the failure already.
             if not answer.begun:
                 await answer.instead(crash(scope, error), receive)
 
     async def _admit(self, scope: Scope) -> None:
+        # Whoever watches the process must not take a crowd for its end.
+        if scope["state"].get("crowded") and scope["path"] != "/healthz":
+            raise Crowded(retry_after=1)
+        refuse_malformed(scope)
         headers = Headers(scope=scope)
         announced = headers.get("content-length", "0")
         if not _LENGTH.fullmatch(announced) or int(announced) > self._limit_of(scope):
@@ -121,17 +141,25 @@ class _Answer:
 
     async def instead(self, response: ASGIApp, receive: Receive) -> None:
         if not self.begun:
+            self._scope["state"]["stopped"] = "refused"
             await response(self._scope, receive, self.send)
 
     def _decorate(self, headers: MutableHeaders) -> None:
+        path = self._scope["path"]
         headers["X-Request-ID"] = self._scope["state"]["request_id"]
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["Referrer-Policy"] = "no-referrer"
-        headers["X-Frame-Options"] = "DENY"
-        if self._scope["path"] not in _PAGES:
-            headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
-        if self._scope["path"].startswith("/auth/"):
+        for name, value in PROTECTION.items():
+            headers[name] = value
+        if path in _PAGES:
+            headers["Content-Security-Policy"] = "frame-ancestors 'none'"
+        if path.startswith(_CONFIDENTIAL):
             headers["Cache-Control"] = "no-store"
+
+
+def _is_told_to_end(error: BaseException) -> bool:
+    """Whether it is the request itself that somebody cancels; what else is cancelled in the
+    course of it and comes up to here is a failure like any other."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling() > 0)
 
 
 def _limited(receive: Receive, limit: int) -> Receive:

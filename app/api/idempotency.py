@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -75,6 +75,7 @@ async def _again(reply: Reply, scope: Scope, receive: Receive, send: Send) -> No
         )
     if fingerprint != reply.fingerprint:
         raise KeyUsedOtherwise("Use a new key for another request.")
+    scope["state"]["stopped"] = "replayed"
     headers = {**reply.headers, "Idempotency-Replayed": "true"}
     await Response(reply.body, reply.status, headers)(scope, receive, send)
 
@@ -84,23 +85,23 @@ class _Claim:
 
     def __init__(self, replies: ReplyMemory, user_id: UUID, key: str) -> None:
         self._replies = replies
-        self._place = (user_id, key)
+        self._hold = (user_id, key, uuid4())
         self._held = False
 
     async def take(self) -> Reply | None:
-        earlier = await self._replies.claim(*self._place)
+        earlier = await self._replies.claim(*self._hold)
         self._held = earlier is None
         return earlier
 
     async def keep(self, reply: Reply) -> None:
         # The effect is there: who caused it is told so, remembered or not.
         with suppress(Unavailable):
-            await self._replies.keep(*self._place, reply)
+            await self._replies.keep(*self._hold, reply)
         self._held = False
 
     async def release(self) -> None:
         if self._held:
-            await self._replies.release(*self._place)
+            await self._replies.release(*self._hold)
 
 
 class _Recorded:

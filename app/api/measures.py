@@ -1,5 +1,8 @@
 """How often and how long: one counter and one histogram, by route and not by path, so that
-their number stays small; and a span a request, for whoever collects traces."""
+their number stays small; and a span a request, for whoever collects traces.
+
+Around everything else, so that what is answered before any route is chosen counts too: its
+route is `refused` (by the gate), `replayed` (an answer given again), or `none`."""
 
 import logging
 import time
@@ -47,13 +50,24 @@ class Measures:
 
             async def counted(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    route = getattr(scope.get("route"), "path", "none")
+                    route = _route_of(scope)
                     seconds = time.perf_counter() - began
                     _count(method, route, message["status"], seconds)
                     _describe(span, scope, f"{method} {route}", message["status"])
                 await send(message)
 
             await self._app(scope, receive, counted)
+
+
+def count_refusal(status: int) -> None:
+    """One that is not even a request, which only the connection has seen."""
+    _REQUESTS.labels("other", "refused", str(status)).inc()
+
+
+def _route_of(scope: Scope) -> str:
+    if "route" in scope:
+        return str(scope["route"].path)
+    return str(scope["state"].get("stopped", "none"))
 
 
 def _count(method: str, route: str, status: int, seconds: float) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.hygiene import AddressTooLong, HeadersTooLarge, MalformedRequest
 from app.shared.errors import (
     Conflict,
     Forbidden,
@@ -31,6 +33,7 @@ from app.shared.errors import (
 log = logging.getLogger(__name__)
 
 _STATUS: Mapping[type[LibraryError], int] = {
+    MalformedRequest: 400,
     Invalid: 422,
     NotAuthenticated: 401,
     Forbidden: 403,
@@ -38,9 +41,11 @@ _STATUS: Mapping[type[LibraryError], int] = {
     Conflict: 409,
     PreconditionFailed: 412,
     TooLarge: 413,
+    AddressTooLong: 414,
     Unsupported: 415,
     RangeNotSatisfiable: 416,
     TooMany: 429,
+    HeadersTooLarge: 431,
     Unavailable: 503,
 }
 _MOST_ERRORS = 20
@@ -107,7 +112,9 @@ def problem_response(
 
 
 def refusal(scope: Mapping[str, Any], error: LibraryError) -> Response:
-    """The answer for an expected failure."""
+    """The answer for an expected failure; for one of no known kind, that for a bug."""
+    if status_of(type(error)) == 500:
+        return crash(scope, error)
     headers: dict[str, str] = {}
     if isinstance(error, (TooMany, Unavailable)):
         headers["Retry-After"] = str(error.retry_after)
@@ -149,8 +156,6 @@ def install(app: FastAPI) -> None:
 
 async def _expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, LibraryError)
-    if status_of(type(error)) == 500:
-        return crash(request.scope, error)
     return refusal(request.scope, error)
 
 
@@ -193,8 +198,20 @@ async def _framework(request: Request, error: Exception) -> Response:
         code=_FRAMEWORK_CODES.get(status, "request_failed"),
         title=str(error.detail),
         detail=str(error.detail),
-        headers=error.headers,
+        headers=_allowed_at(request) if status == 405 else error.headers,
     )
+
+
+def _allowed_at(request: Request) -> Mapping[str, str]:
+    """All methods there are at the path: the framework names those of one route of it."""
+    # The pages about the API are routes of a plainer kind, which say nothing of themselves.
+    path = getattr(request.scope.get("route"), "path", request.scope["path"])
+    there = [
+        context.methods or set()
+        for context in iter_route_contexts(request.app.routes)
+        if context.path == path
+    ]
+    return {"Allow": ", ".join(sorted(set().union(*there)))}
 
 
 def _challenge(scope: Mapping[str, Any]) -> str:

@@ -1,113 +1,97 @@
 """The whole library in a folder, and a library from such a folder.
 
-    DIR/manifest.json          what belongs to the backup; written last
-    DIR/database-<moment>.dump the database as of one moment
-    DIR/files/<key>            the stored files, which never change under their key
-
 A folder may be used again: files it has are not copied a second time, and the backup that was
 there stays whole until the new one is.
 """
 
 import asyncio
-import hashlib
-import json
-import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from app.adapters.postgres.dumping import DatabaseState, KeptFile, dump, restore, state_of
+from app.adapters.postgres.dumping import (
+    DatabaseState,
+    KeptFile,
+    dump,
+    require_empty,
+    restore,
+    state_of,
+)
+from app.bootstrap.backup_folder import BackupFolder, Manifest, SavedFile
 from app.bootstrap.library import bring_up_to_date, database_of
 from app.bootstrap.providers import storage_named
 from app.bootstrap.settings import Settings
 from app.ports.storage import ObjectMissing, StorageProvider
-from app.shared.errors import Invalid, Unavailable
+from app.shared.errors import Unavailable
 
-_FORMAT = 1
-_CHUNK = 1 << 20
 _ATTEMPTS = 3
 
 Say = Callable[[str], object]
-
-
-class NoBackup(Invalid):
-    title = "That folder holds no backup that could be restored"
 
 
 class FilesDamaged(Unavailable):
     title = "Some files are damaged or gone"
 
 
-@dataclass(frozen=True, slots=True)
-class SavedFile:
-    key: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """`damaged` names files the library itself had lost when the backup was made."""
-
-    made_at: str
-    revision: str
-    dump: str
-    dump_sha256: str
-    rows: Mapping[str, int]
-    files: Sequence[SavedFile]
-    damaged: Sequence[str] = ()
-    format: int = field(default=_FORMAT)
-
-
-async def back_up(settings: Settings, folder: Path, say: Say) -> Manifest:
-    """Copy the library, which may be in use, into the folder. Raises FilesDamaged, with all
-    the rest in the backup, when files are gone or are not what was stored."""
-    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    async with database_of(settings) as url, AsyncExitStack() as stack:
-        storage = storage_named(settings, stack)
-        for attempt in range(1, _ATTEMPTS + 1):
-            manifest = await _backed_up(url, storage, folder, say)
-            # What was withdrawn while it was copied is gone from the next moment's books too.
-            if not manifest.damaged or attempt == _ATTEMPTS:
-                break
-    await asyncio.to_thread(_publish, folder, manifest)
+async def back_up(settings: Settings, path: Path, say: Say) -> Manifest:
+    """Copy the library, which may be in use, into the folder. Raises FolderRefused, and
+    FilesDamaged, with all the rest in the backup, when the library has lost files, or one that
+    is to be copied is not what was stored. What was copied before is not read again."""
+    folder = BackupFolder(path)
+    with folder.claimed(settings.lumina.home):
+        manifest = await _backed_up(settings, folder, say)
+        await asyncio.to_thread(folder.publish, manifest)
     if manifest.damaged:
-        raise FilesDamaged(", ".join(manifest.damaged))
+        raise FilesDamaged(_named(manifest))
     return manifest
 
 
-async def restore_backup(settings: Settings, folder: Path, say: Say) -> Manifest:
+async def restore_backup(settings: Settings, path: Path, say: Say) -> Manifest:
     """Make the empty library what the backup holds. Raises NoBackup when it is not whole,
-    DatabaseNotEmpty, FilesDamaged when what was written is not what is in the backup."""
-    manifest = await asyncio.to_thread(_whole, folder)
+    DatabaseNotEmpty, FilesDamaged when what was written is not what is in the backup. What
+    fails before the database is back can be tried again."""
+    folder = BackupFolder(path)
+    manifest = await asyncio.to_thread(folder.whole)
     say(f"The backup of {manifest.made_at} is whole.")
     async with database_of(settings) as url, AsyncExitStack() as stack:
         storage = storage_named(settings, stack)
-        await restore(url, folder / manifest.dump)
-        say(f"{sum(manifest.rows.values()):,} rows in {len(manifest.rows)} tables are back.")
+        await require_empty(url)
         for file in manifest.files:
             await _put_back(storage, folder, file)
         say(f"{len(manifest.files):,} files are back.")
+        await restore(url, folder.dump(manifest.dump))
+        say(f"{sum(manifest.rows.values()):,} rows in {len(manifest.rows)} tables are back.")
         _require_same(manifest, await state_of(url))
         await bring_up_to_date(url)
     return manifest
 
 
-async def _backed_up(url: str, storage: StorageProvider, folder: Path, say: Say) -> Manifest:
+async def _backed_up(settings: Settings, folder: BackupFolder, say: Say) -> Manifest:
+    async with database_of(settings) as url, AsyncExitStack() as stack:
+        storage = storage_named(settings, stack)
+        for _ in range(_ATTEMPTS):
+            manifest = await _copied(url, storage, folder, say)
+            # What was withdrawn while it was copied is gone from the next moment's books too.
+            if not manifest.damaged:
+                break
+    return manifest
+
+
+async def _copied(url: str, storage: StorageProvider, folder: BackupFolder, say: Say) -> Manifest:
     moment = datetime.now(UTC)
     name = f"database-{moment:%Y%m%dT%H%M%S%f}.dump"
-    state = await dump(url, folder / name)
+    await asyncio.to_thread(folder.announce, dumps=[name])
+    state = await dump(url, folder.dump(name))
     say(f"{sum(state.rows.values()):,} rows in {len(state.rows)} tables are saved.")
+    await asyncio.to_thread(folder.announce, keys=[file.key for file in state.files])
     saved, damaged = await _saved_files(storage, folder, state.files)
     say(f"{len(saved):,} files are saved, {sum(file.size for file in saved):,} bytes.")
     return Manifest(
         made_at=moment.isoformat(timespec="seconds"),
         revision=state.revision,
         dump=name,
-        dump_sha256=(await asyncio.to_thread(_digest, folder / name)).sha256,
+        dump_sha256=await asyncio.to_thread(folder.digest_of_dump, name),
         rows=state.rows,
         files=saved,
         damaged=damaged,
@@ -115,104 +99,46 @@ async def _backed_up(url: str, storage: StorageProvider, folder: Path, say: Say)
 
 
 async def _saved_files(
-    storage: StorageProvider, folder: Path, files: Sequence[KeptFile]
+    storage: StorageProvider, folder: BackupFolder, files: Sequence[KeptFile]
 ) -> tuple[list[SavedFile], list[str]]:
     saved, damaged = [], []
     for file in files:
-        found = await _saved(storage, folder / "files" / file.key, file)
-        if found is not None:
-            saved.append(found)
-        elif file.needed:
+        copy, is_lost = await _saved(storage, folder, file)
+        if copy is not None:
+            saved.append(copy)
+        if is_lost and file.needed:
             damaged.append(file.key)
     return saved, damaged
 
 
-async def _saved(storage: StorageProvider, target: Path, file: KeptFile) -> SavedFile | None:
-    """The file in the backup, copied unless it is there; None when it is gone or damaged."""
-    there = await asyncio.to_thread(_there, target, file.key)
-    if there is None or not _is(there, file):
-        try:
-            there = await _copied(storage, target, file.key)
-        except ObjectMissing:
-            return None
-    return there if _is(there, file) else None
+async def _saved(
+    storage: StorageProvider, folder: BackupFolder, file: KeptFile
+) -> tuple[SavedFile | None, bool]:
+    """The file in the backup, copied unless it is there, and whether the library has lost it."""
+    there = await asyncio.to_thread(folder.saved, file.key)
+    if there is not None and _is(there, file):
+        return there, not await storage.exists(file.key)
+    try:
+        copy = await folder.save(file.key, await storage.read(file.key))
+    except ObjectMissing:
+        return None, True
+    return (copy, False) if _is(copy, file) else (None, True)
 
 
-async def _copied(storage: StorageProvider, target: Path, key: str) -> SavedFile:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.part")
-    stream = await storage.read(key)
-    with partial.open("wb") as copy:
-        async for chunk in stream:
-            await asyncio.to_thread(copy.write, chunk)
-        copy.flush()
-        os.fsync(copy.fileno())
-    partial.replace(target)
-    return await asyncio.to_thread(_digest, target, key)
-
-
-async def _put_back(storage: StorageProvider, folder: Path, file: SavedFile) -> None:
-    written = await storage.write(file.key, _chunks(folder / "files" / file.key))
+async def _put_back(storage: StorageProvider, folder: BackupFolder, file: SavedFile) -> None:
+    written = await storage.write(file.key, folder.read(file.key))
     if (written.size, written.sha256) != (file.size, file.sha256):
         raise FilesDamaged(file.key)
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as source:
-        while chunk := await asyncio.to_thread(source.read, _CHUNK):
-            yield chunk
 
 
 def _is(found: SavedFile, wanted: KeptFile) -> bool:
     return wanted.sha256 is None or (found.size, found.sha256) == (wanted.size, wanted.sha256)
 
 
-def _there(path: Path, key: str) -> SavedFile | None:
-    return _digest(path, key) if path.is_file() else None
-
-
-def _digest(path: Path, key: str = "") -> SavedFile:
-    with path.open("rb") as source:
-        digest = hashlib.file_digest(source, "sha256")
-    return SavedFile(key, path.stat().st_size, digest.hexdigest())
-
-
-def _publish(folder: Path, manifest: Manifest) -> None:
-    """Make it the folder's backup, and remove what only the one before it needed."""
-    partial = folder / "manifest.json.part"
-    partial.write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
-    partial.replace(folder / "manifest.json")
-    for old in folder.glob("database-*.dump"):
-        if old.name != manifest.dump:
-            old.unlink()
-    kept = {file.key for file in manifest.files}
-    for path in [path for path in (folder / "files").rglob("*") if path.is_file()]:
-        if path.relative_to(folder / "files").as_posix() not in kept:
-            path.unlink()
-
-
-def _whole(folder: Path) -> Manifest:
-    manifest = _read(folder)
-    if _digest(folder / manifest.dump).sha256 != manifest.dump_sha256:
-        raise NoBackup(f"{manifest.dump} is damaged.")
-    for file in manifest.files:
-        path = folder / "files" / file.key
-        if not path.is_file() or _digest(path, file.key) != file:
-            raise NoBackup(f"files/{file.key} is damaged or gone.")
-    return manifest
-
-
-def _read(folder: Path) -> Manifest:
-    try:
-        said: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        manifest = Manifest(**{**said, "files": [SavedFile(**file) for file in said["files"]]})
-    except FileNotFoundError as error:
-        raise NoBackup(f"There is no manifest.json in {folder}.") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise NoBackup("manifest.json cannot be read.") from error
-    if manifest.format != _FORMAT:
-        raise NoBackup(f"It is of format {manifest.format}; this library reads {_FORMAT}.")
-    return manifest
+def _named(manifest: Manifest) -> str:
+    saved = {file.key for file in manifest.files}
+    told = [f"{key} (the backup has it)" if key in saved else key for key in manifest.damaged]
+    return ", ".join(told)
 
 
 def _require_same(manifest: Manifest, state: DatabaseState) -> None:

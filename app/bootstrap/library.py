@@ -2,18 +2,28 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ProgrammingError
 
+from app.adapters.postgres.accounts import SqlAccountsWork
 from app.adapters.postgres.embedded import EmbeddedPostgres
-from app.adapters.postgres.engine import DatabaseUnavailable, translated
+from app.adapters.postgres.engine import (
+    DatabaseUnavailable,
+    open_engine,
+    sessions_of,
+    translated,
+)
 from app.adapters.postgres.migrating import migrate
 from app.bootstrap.container import Adapters, build_runner, build_services, choose_adapters
 from app.bootstrap.settings import Settings
 from app.bootstrap.tracing import traces_sent
+from app.domains.accounts.service.auditing import THE_LIBRARY
+from app.ports.audit import Act
 from app.ports.jobs import JobRunner
 from app.services import Services
 
@@ -63,6 +73,17 @@ async def open_library(settings: Settings, *, migrating: bool) -> AsyncIterator[
         runner = build_runner(settings, url, services, stack)
         await _first_admin(settings, services)
         yield Library(adapters, services, runner)
+
+
+async def noted(settings: Settings, act: Act, **details: Any) -> None:
+    """Write into the audit log that a command was given which needs nothing but the database;
+    nothing, where the schema is still from before there was a log."""
+    async with database_of(settings) as url, AsyncExitStack() as stack:
+        engine = open_engine(url, pool_size=1)
+        stack.push_async_callback(engine.dispose)
+        with suppress(ProgrammingError):
+            async with SqlAccountsWork(sessions_of(engine)) as work:
+                await work.audit.note(act, THE_LIBRARY, **details)
 
 
 def _encrypted(url: str, ca: Path | None) -> str:

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from app.adapters.clock.system import SystemClock
+from app.adapters.embeddings.local.provider import LocalEmbeddings
+from app.adapters.embeddings.ollama import OllamaEmbeddings
+from app.adapters.embeddings.openai import OpenAIEmbeddings
 from app.adapters.llm.budgeting import Budget, Caps
 from app.adapters.llm.caching import CachingLLM
 from app.adapters.llm.detect import ollama_answers
@@ -22,11 +25,12 @@ from app.adapters.recommender.hybrid import HybridRecommender
 from app.adapters.recommender.tfidf import TfidfRecommender
 from app.adapters.storage.local import LocalStorage
 from app.adapters.storage.s3 import S3Storage
-from app.bootstrap.settings import BadSettings, Llm, Settings, Storage
+from app.bootstrap.settings import BadSettings, Embeddings, Llm, Settings, Storage
 from app.ports.budget import BudgetLedger
+from app.ports.embeddings import EmbeddingProvider
+from app.ports.files import ListedStorage
 from app.ports.llm import LLMProvider
 from app.ports.recommender import Recommender
-from app.ports.storage import StorageProvider
 
 Choice = TypeVar("Choice")
 
@@ -34,7 +38,7 @@ OLLAMA = "http://127.0.0.1:11434"
 LLAMA_3 = "llama3"
 OPENAI = "https://api.openai.com/v1"
 
-STORAGES: Mapping[str, Callable[[Storage, Path], StorageProvider]] = {
+STORAGES: Mapping[str, Callable[[Storage, Path], ListedStorage]] = {
     "local": lambda settings, home: LocalStorage(home / "files"),
     "s3": lambda settings, home: _s3(settings),
 }
@@ -62,6 +66,22 @@ MODELS: Mapping[str, Callable[[Llm], LLMProvider]] = {
     ),
 }
 
+EMBEDDINGS: Mapping[str, Callable[[Embeddings], EmbeddingProvider | None]] = {
+    "off": lambda settings: None,
+    "local": lambda settings: LocalEmbeddings(timeout=settings.timeout),
+    "ollama": lambda settings: OllamaEmbeddings(
+        base_url=settings.base_url or OLLAMA,
+        model=settings.model or "nomic-embed-text",
+        timeout=settings.timeout,
+    ),
+    "openai": lambda settings: OpenAIEmbeddings(
+        base_url=settings.base_url or OPENAI,
+        model=settings.model or "text-embedding-3-small",
+        api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+        timeout=settings.timeout,
+    ),
+}
+
 RECOMMENDERS: Mapping[str, Callable[[], Recommender]] = {
     "tfidf": TfidfRecommender,
     "ease": EaseRecommender,
@@ -74,7 +94,7 @@ def extractive() -> LLMProvider:
     return LimitingLLM(ExtractiveLLM(), concurrency=1)
 
 
-def storage_named(settings: Settings, stack: AsyncExitStack) -> StorageProvider:
+def storage_named(settings: Settings, stack: AsyncExitStack) -> ListedStorage:
     storage = _chosen("STORAGE_PROVIDER", settings.storage.provider, STORAGES)(
         settings.storage, settings.lumina.home
     )
@@ -100,6 +120,15 @@ async def model_named(
     )
     # What is known already is no question, so it is not measured as one.
     return _cached(MeasuringLLM(asked), llm.cache_mb)
+
+
+def embeddings_named(settings: Settings, stack: AsyncExitStack) -> EmbeddingProvider | None:
+    """None where search has nothing but words to go by."""
+    named = _chosen("EMBEDDINGS_PROVIDER", settings.embeddings.provider, EMBEDDINGS)
+    embeddings = named(settings.embeddings)
+    if embeddings:
+        _closed_with(stack, embeddings)
+    return embeddings
 
 
 def recommender_named(settings: Settings) -> Callable[[], Recommender]:

@@ -1,7 +1,8 @@
 """Everything that can be set, typed. A name in `.env` that is not here refuses to start."""
 
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -11,6 +12,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -39,6 +41,17 @@ def _hidden_when_empty(value: SecretStr | None) -> SecretStr | None:
 # `STORAGE_ENDPOINT=` in a file means the same as leaving the line out.
 Text = Annotated[str | None, AfterValidator(_absent_when_empty)]
 Secret = Annotated[SecretStr | None, AfterValidator(_hidden_when_empty)]
+
+
+def _networks(value: str | None) -> str | None:
+    for each in (value or "").split(","):
+        if each.strip():
+            ip_network(each.strip())
+    return value or None
+
+
+# A name would be trusted from wherever it leads to, and `*` from everywhere.
+Networks = Annotated[str | None, AfterValidator(_networks)]
 # 0, or nothing, is no limit.
 Limit = Annotated[int, BeforeValidator(lambda value: value or 0), Field(ge=0)]
 
@@ -52,6 +65,7 @@ class Server(_Group):
     log: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     traces: Text = None
+    trusted_proxies: Networks = None
 
 
 class Home(_Group):
@@ -82,6 +96,14 @@ class Llm(_Group):
     cache_mb: Annotated[int, Field(ge=0, le=1024)] = 8
 
 
+class Embeddings(_Group):
+    provider: str = "off"
+    model: Text = None
+    base_url: Text = None
+    api_key: Secret = None
+    timeout: Annotated[float, Field(gt=0)] = 120.0
+
+
 class Storage(_Group):
     provider: str = "local"
     bucket: str = "luminalib"
@@ -89,6 +111,7 @@ class Storage(_Group):
     access_key: Text = None
     secret_key: Secret = None
     region: Text = None
+    scrub_days: Annotated[int, Field(ge=0, le=3650)] = 30
 
 
 class RecommenderChoice(_Group):
@@ -106,6 +129,7 @@ class Accounts(_Group):
     admin_password: Secret = None
     password_min: Annotated[int, Field(ge=8, le=128)] = 8
     bcrypt_rounds: Annotated[int, Field(ge=4, le=16)] = 12
+    tries_per_address: Limit = 100
 
 
 class Catalog(_Group):
@@ -124,6 +148,10 @@ class Search(_Group):
     snippet_length: Annotated[int, Field(ge=80, le=2000)] = 300
 
 
+class Audit(_Group):
+    days: Annotated[int, Field(ge=1, le=36_500)] = 365
+
+
 class Privacy(_Group):
     history: Literal["on", "off"] = "on"
 
@@ -138,6 +166,16 @@ class Jobs(_Group):
     heartbeat: Annotated[float, Field(gt=0)] = 5.0
     stalled_after: Annotated[float, Field(gt=0)] = 20.0
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+
+    @model_validator(mode="after")
+    def _beats_in_time(self) -> Self:
+        # A worker whose sign of life is merely late would lose jobs that it runs.
+        if self.stalled_after < 3 * self.heartbeat:
+            raise ValueError(
+                "JOBS_STALLED_AFTER has to be three times JOBS_HEARTBEAT at least: here "
+                f"{3 * self.heartbeat:g}."
+            )
+        return self
 
 
 class Postgres(_Group):
@@ -162,6 +200,7 @@ class Settings(BaseSettings):
     lumina: Home = Home()
     database: Database = Database()
     llm: Llm = Llm()
+    embeddings: Embeddings = Embeddings()
     storage: Storage = Storage()
     recommender: RecommenderChoice = RecommenderChoice()
     tokens: Tokens = Tokens()
@@ -169,6 +208,7 @@ class Settings(BaseSettings):
     catalog: Catalog = Catalog()
     lending: Lending = Lending()
     search: Search = Search()
+    audit: Audit = Audit()
     privacy: Privacy = Privacy()
     ai: Ai = Ai()
     jobs: Jobs = Jobs()

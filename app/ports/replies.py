@@ -31,16 +31,19 @@ class ReplyMemory(ABC):
     """Remembers the answers of the last 24 hours, by user and key."""
 
     @abstractmethod
-    async def claim(self, user_id: UUID, key: str) -> Reply | None:
-        """The remembered answer; or None, and the key is ours until `keep` or `release`.
+    async def claim(self, user_id: UUID, key: str, holder: UUID) -> Reply | None:
+        """The remembered answer; or None, and the key is the holder's until `keep` or
+        `release`.
 
         Raises FirstStillRuns while another request holds it (for five minutes at most:
-        whoever takes longer has died).
+        whoever takes longer is taken for dead, and finds the key in other hands).
         """
 
     @abstractmethod
-    async def keep(self, user_id: UUID, key: str, reply: Reply) -> None: ...
+    async def keep(self, user_id: UUID, key: str, holder: UUID, reply: Reply) -> None:
+        """Remember the answer, if the key is still the holder's."""
 
     @abstractmethod
-    async def release(self, user_id: UUID, key: str) -> None:
-        """Forget the claim: the request failed and may be sent again."""
+    async def release(self, user_id: UUID, key: str, holder: UUID) -> None:
+        """Forget the claim, if it is still the holder's: the request failed and may be sent
+        again."""

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
+from app.ports.audit import AuditTrail
 from app.ports.jobs import JobQueue
 
 
@@ -15,6 +16,7 @@ class UnitOfWork(ABC):
     """
 
     jobs: JobQueue
+    audit: AuditTrail
 
     @abstractmethod
     async def __aenter__(self) -> Self: ...

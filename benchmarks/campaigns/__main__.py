@@ -90,7 +90,8 @@ def _line(name: str, plan: Plan, tally: Tally, took: float) -> str:
     figures = "; ".join(f"{figure} {value}" for figure, value in tally.figures.items())
     cells = [f"{datetime.now(UTC):%Y-%m-%d}", name, f"{plan.scale:g}", tally.what]
     cells += [f"{tally.planned:,}", f"{tally.done:,}", str(len(tally.failures)), str(plan.seed)]
-    return " | ".join(["|", *cells, f"{took:.0f} s", figures, "|"]).replace("| |", "| – |").strip()
+    cells += [f"{took:.0f} s", figures or "–"]
+    return f"| {' | '.join(cells)} |"
 
 
 def _keep(lines: Iterator[str]) -> None:

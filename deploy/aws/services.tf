@@ -49,8 +49,8 @@ locals {
       LLM_PROVIDER          = var.llm_provider
       LLM_CONTEXT           = tostring(var.llm_context)
       LLM_CONCURRENCY       = tostring(var.llm_concurrency)
-      # uvicorn believes X-Forwarded-* of the load balancer.
-      FORWARDED_ALLOW_IPS = var.vpc_cidr
+      # The load balancer is believed when it says whom a request comes from.
+      SERVER_TRUSTED_PROXIES = var.vpc_cidr
     },
     var.llm_model == null ? {} : { LLM_MODEL = var.llm_model },
     local.own_model ? { LLM_BASE_URL = local.model_url } : {},

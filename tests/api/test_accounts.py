@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 
 Headers = dict[str, str]
@@ -221,6 +222,30 @@ async def test_an_erased_account_is_gone(api: httpx.AsyncClient) -> None:
     assert await status_of_me(api, headers) == 401
     assert (await log_in(api)).status_code == 401
     await sign_up(api)
+
+
+async def test_the_password_may_be_said_again_to_erase_the_account(api: httpx.AsyncClient) -> None:
+    await sign_up(api)
+    headers = bearer(await tokens(api))
+    wrong = await api.request("DELETE", "/users/me", json={"password": OTHER}, headers=headers)
+    assert problem(wrong) == (401, "invalid_credentials")
+    odd = await api.request("DELETE", "/users/me", json={"sure": True}, headers=headers)
+    assert problem(odd) == (422, "validation_failed")
+    right = await api.request("DELETE", "/users/me", json={"password": PASSWORD}, headers=headers)
+    assert right.status_code == 204
+    assert (await log_in(api)).status_code == 401
+
+
+async def test_a_session_of_yesterday_erases_nothing_without_the_password(
+    api: httpx.AsyncClient, database_url: str
+) -> None:
+    await sign_up(api)
+    headers = bearer(await tokens(api))
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE sessions SET created_at = created_at - interval '1 day'")
+    answer = await api.delete("/users/me", headers=headers)
+    assert problem(answer) == (403, "password_needed")
+    assert await status_of_me(api, headers) == 200
 
 
 async def test_only_an_admin_sees_the_users(

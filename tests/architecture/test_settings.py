@@ -121,3 +121,9 @@ async def test_a_name_nobody_answers_to_is_refused_with_those_that_exist() -> No
             storage_named(settings_with("storage", provider="tape"), stack)
     with pytest.raises(BadSettings, match="tfidf"):
         recommender_named(settings_with("recommender", provider="oracle"))
+
+
+def test_a_worker_gives_three_signs_of_life_before_it_is_taken_for_dead() -> None:
+    with pytest.raises(BadSettings, match=r"JOBS_STALLED_AFTER .* 180"):
+        settings_with("jobs", heartbeat=60, stalled_after=20)
+    assert settings_with("jobs", heartbeat=60, stalled_after=180).jobs.stalled_after == 180

@@ -258,7 +258,7 @@ async def test_a_removed_book_takes_all_that_hangs_on_it_along(room: Room) -> No
         assert await work.texts.passages(book.id) == {}
         assert await work.summaries.evidence(book.id) is None
         assert await work.summaries.find(book.id) is None
-        assert await work.nodes.sweep(LATER) == 1
+        assert await work.nodes.sweep(LATER, 9) == 1
 
 
 async def test_the_text_of_a_book_comes_back_by_chapter(room: Room) -> None:
@@ -346,7 +346,7 @@ async def test_answers_no_book_grew_from_are_swept(room: Room) -> None:
         await work.nodes.use(book.id, ["old"])
         await work.nodes.use(book.id, ["kept", "kept", "lost"])
     async with room.begin() as work:
-        assert await work.nodes.sweep(NOW + timedelta(hours=1)) == 1
+        assert await work.nodes.sweep(NOW + timedelta(hours=1), 9) == 1
         assert set(await work.nodes.find(["old", "kept", "new"])) == {"kept", "new"}
 
 

@@ -78,6 +78,17 @@ async def test_what_is_changed_on_a_loan_is_kept(room: Room) -> None:
         assert await work.loans.has_ever_borrowed(reader.id, book)
 
 
+async def test_a_return_by_a_clock_that_is_behind_is_kept(room: Room) -> None:
+    reader, book = await room.shelf.add_reader(), await room.shelf.add_book()
+    await room.lend(reader, book)
+    async with room.begin() as work:
+        loan = await work.loans.open_loan(reader.id, book)
+        assert loan
+        loan.give_back(NOW - timedelta(seconds=1))
+    async with room.begin() as work:
+        assert await work.loans.open_loan(reader.id, book) is None
+
+
 async def test_nothing_is_kept_of_a_work_that_fails(room: Room) -> None:
     reader, book = await room.shelf.add_reader(), await room.shelf.add_book()
 
@@ -220,3 +231,36 @@ def _loan(reader: User, book: UUID) -> Loan:
         borrowed_at=NOW,
         due_at=NOW,
     )
+
+
+async def test_a_mark_is_kept_once_and_goes_with_its_book(room: Room) -> None:
+    book, mark = await room.shelf.add_book(), b"m" * 32
+    for _ in range(2):
+        async with room.begin() as work:
+            assert await work.loans.has_mark(mark) == (_ == 1)
+            await work.loans.keep_mark(mark, book)
+    async with room.begin() as work:
+        assert await work.loans.has_mark(mark)
+        assert not await work.loans.has_mark(b"n" * 32)
+
+
+async def test_loans_that_are_over_are_held_until_they_are_nobodys(room: Room) -> None:
+    reader, over, out = (
+        await room.shelf.add_reader(),
+        [await room.shelf.add_book() for _ in range(2)],
+        await room.shelf.add_book(),
+    )
+    for book in over:
+        await room.lend(reader, book)
+        await room.give_back(reader, book)
+    await room.lend(reader, out)
+    seen = set()
+    for _ in range(2):
+        async with room.begin() as work:
+            (loan,) = await work.loans.hold_over(1)
+            seen.add(loan.book_id)
+            loan.forget_reader()
+    assert seen == set(over)
+    async with room.begin() as work:
+        assert await work.loans.hold_over(1) == []
+        assert not await work.loans.has_ever_borrowed(reader.id, over[0])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.adapters.recommender.archive import VERSION
+from app.adapters.recommender.archive import VERSION, Archive, read_archive, write_archive
 from app.ports.recommender import ModelDamaged, Profile, Recommender, Snapshot
 from tests.contracts.test_recommenders import (
     ADAPTERS,
@@ -116,6 +116,24 @@ def test_a_file_of_another_kind_is_refused(name: str, changed: dict[str, object]
 def test_what_is_no_model_is_refused(new: Maker, content: bytes) -> None:
     with pytest.raises(ModelDamaged):
         loaded(new(), content)
+
+
+@pytest.mark.parametrize("name", ARCHIVED)
+def test_a_sound_file_of_other_arrays_is_refused(name: str) -> None:
+    source = io.BytesIO(saved(fitted(ADAPTERS[name]())))
+    arrays = read_archive(source, name).arrays
+    survivor = fitted(ADAPTERS[name](), [DUNE, EMMA])
+    for kept in ([], list(arrays)[:-1], list(arrays)[1:]):
+        target = io.BytesIO()
+        write_archive(target, Archive(name, {}, {each: arrays[each] for each in kept}))
+        with pytest.raises(ModelDamaged):
+            loaded(survivor, target.getvalue())
+    crooked = {**arrays, "shelf.ids": arrays["shelf.ids"][:-3]}
+    target = io.BytesIO()
+    write_archive(target, Archive(name, {}, crooked))
+    with pytest.raises(ModelDamaged):
+        loaded(survivor, target.getvalue())
+    assert set(survivor.items) == {DUNE.id, EMMA.id}
 
 
 def test_one_recommender_does_not_take_the_model_of_another() -> None:

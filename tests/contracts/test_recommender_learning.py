@@ -1,5 +1,6 @@
 """What only recommenders promise that learn from readers."""
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
@@ -54,6 +55,18 @@ def test_the_reason_is_the_book_readers_had_with_it(model: Recommender) -> None:
             assert reason.item_id in EVEN[:3]
     kinds = {r.kind for one in model.recommend(read(*EVEN[:3]), EVEN[:3], 10) for r in one.reasons}
     assert "readers_like_you" in kinds
+
+
+def test_no_reason_is_a_book_the_reader_disliked(model: Recommender) -> None:
+    """What is against a disliked book speaks for others, but is not why they are liked."""
+    for seed in range(10):
+        few = random.Random(seed)
+        loved, hated = few.sample(EVEN, 3), [*few.sample(ODD, 3), few.choice(EVEN)]
+        weights = {**dict.fromkeys(loved, 0.5), **dict.fromkeys(hated, -1.0)}
+        found = fitted(model).recommend(Profile(items=weights), weights, 10, diversity=0.1)
+        named = [reason.item_id for one in found for reason in one.reasons if reason.item_id]
+        assert named
+        assert set(named) <= set(loved) - {hated[-1]}
 
 
 def test_another_book_in_the_history_changes_the_next_answer(model: Recommender) -> None:

@@ -3,13 +3,14 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.adapters.recommender.hybrid import HybridRecommender
 from app.adapters.recommender.tfidf import TfidfRecommender
-from benchmarks._readers import held_out, new_books, read_books, read_stars, strangers
+from benchmarks._readers import Task, held_out, new_books, read_books, read_stars, strangers
 from benchmarks._rivals import Ease, FieldsKnn, OneFieldMean, PopularityRanking, RandomRanking
-from benchmarks.recommend import compare
+from benchmarks.recommend import SEEDS, compare
 
 BESIDE = Path(__file__).parents[2].parent / "shared" / "data"
 GOODBOOKS = Path(os.environ.get("LUMINA_TEST_DATA", BESIDE)) / "goodbooks"
@@ -38,8 +39,14 @@ def test_strangers_find_their_next_book() -> None:
 
 
 def test_a_book_nobody_had_yet_finds_its_readers() -> None:
+    """In the mean of the splits that are recorded: one alone says anything from 1.03 to 1.27."""
+    rivals = (RandomRanking, FieldsKnn, HybridRecommender)
+    splits = [compare(_on_new_books(seed), rivals) for seed in SEEDS]
+    random, fields, hybrid = np.mean([[each.ndcg for each in found] for found in splits], axis=0)
+    assert random < 0.05
+    assert hybrid > 1.1 * fields
+
+
+def _on_new_books(seed: int) -> Task:
     items, stars = read_books(GOODBOOKS / "books.csv"), read_stars(GOODBOOKS / "ratings.csv")
-    task = new_books(items, stars, held_out(stars, seed=0, dev=False), seed=0)
-    found = {each.name: each for each in compare(task, (RandomRanking, FieldsKnn, *_OURS))}
-    assert found[RandomRanking.name].ndcg < 0.05
-    assert found[HybridRecommender.name].ndcg > 1.1 * found[FieldsKnn.name].ndcg
+    return new_books(items, stars, held_out(stars, seed=seed, dev=False), seed=seed)

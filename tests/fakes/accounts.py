@@ -1,12 +1,12 @@
 """The accounts room without a database and without slow hashes."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from typing_extensions import override
@@ -19,13 +19,16 @@ from app.domains.accounts.ports import (
     Claims,
     FailedSignIns,
     PasswordHasher,
+    PersonalData,
     SessionRepository,
     TokenIssuer,
     UserRepository,
     Verdict,
 )
+from app.ports.audit import AuditEvent
 from app.shared.ids import new_id
 from app.shared.pages import InvalidCursor, Page, PageRequest, cursor_for
+from tests.fakes.audit import ListedTrail
 
 
 @dataclass
@@ -37,6 +40,7 @@ class AccountsShelf:
     spent: dict[str, SpentToken] = field(default_factory=dict)
     failures: dict[str, Failures] = field(default_factory=dict)
     borrowers: set[UUID] = field(default_factory=set)
+    events: list[AuditEvent] = field(default_factory=list)
 
     def check(self) -> None:
         addresses = [user.email.lower() for user in self.users.values()]
@@ -68,6 +72,8 @@ class InMemoryAccountsWork(AccountsWork):
         self.users = InMemoryUserRepository(self._shelf)
         self.sessions = InMemorySessionRepository(self._shelf)
         self.failed_sign_ins = InMemoryFailedSignIns(self._shelf)
+        self.audit = self.audit_log = ListedTrail(self._shelf.events)
+        self.personal_data = InMemoryPersonalData(self._shelf)
         return self
 
     @override
@@ -155,9 +161,12 @@ class InMemorySessionRepository(SessionRepository):
         self._shelf.spent[token.refresh_hash] = token
 
     @override
-    async def end_robbed(self, refresh_hash: str) -> None:
-        if refresh_hash in self._shelf.spent:
-            await self.end(self._shelf.spent[refresh_hash].session_id)
+    async def end_robbed(self, refresh_hash: str) -> Session | None:
+        spent = self._shelf.spent.get(refresh_hash)
+        robbed = self._shelf.sessions.get(spent.session_id) if spent else None
+        if robbed is not None:
+            await self.end(robbed.id)
+        return robbed
 
     @override
     async def end(self, session_id: UUID) -> None:
@@ -186,25 +195,42 @@ class InMemoryFailedSignIns(FailedSignIns):
         self._shelf = shelf
 
     @override
-    async def of(self, account: str, *, since: datetime) -> Failures | None:
-        found = self._shelf.failures.get(account)
+    async def of(self, name: str, *, since: datetime) -> Failures | None:
+        found = self._shelf.failures.get(name)
         return found if found and found.since >= since else None
 
     @override
-    async def count(self, account: str, *, now: datetime, since: datetime) -> Failures:
-        running = await self.of(account, since=since)
+    async def count(self, name: str, *, now: datetime, since: datetime) -> Failures:
+        running = await self.of(name, since=since)
         counted = Failures(running.count + 1, running.since) if running else Failures(1, now)
-        self._shelf.failures[account] = counted
+        self._shelf.failures[name] = counted
         return counted
 
     @override
-    async def clear(self, account: str) -> None:
-        self._shelf.failures.pop(account, None)
+    async def clear(self, name: str) -> None:
+        self._shelf.failures.pop(name, None)
 
     @override
     async def forget(self, *, before: datetime) -> None:
         failures = self._shelf.failures.items()
         self._shelf.failures = {name: one for name, one in failures if one.since >= before}
+
+
+class InMemoryPersonalData(PersonalData):
+    sections = ("account", "sessions")
+
+    def __init__(self, shelf: AccountsShelf) -> None:
+        self._shelf = shelf
+
+    @override
+    async def page(
+        self, section: str, user: User, *, after: Sequence[Any] | None, limit: int
+    ) -> tuple[Sequence[Mapping[str, Any]], Sequence[Any] | None]:
+        if section == "account":
+            return [{"id": user.id, "email": user.email, "created_at": user.created_at}], None
+        theirs = sorted(s.id for s in self._shelf.sessions.values() if s.user_id == user.id)
+        behind = [each for each in theirs if after is None or each > after[0]][:limit]
+        return [{"id": each} for each in behind], behind[-1:] if len(behind) == limit else None
 
 
 class PlainHasher(PasswordHasher):

@@ -35,8 +35,10 @@ from app.domains.catalog.ports import (
     SummaryRepository,
     TextRepository,
 )
+from app.ports.audit import AuditEvent
 from app.ports.text import Chapter
 from app.shared.pages import InvalidCursor, Page, PageRequest, cursor_for
+from tests.fakes.audit import ListedTrail
 from tests.fakes.jobs import InMemoryJobBoard, InMemoryJobQueue
 
 _working: ContextVar[bool] = ContextVar("working", default=False)
@@ -81,6 +83,7 @@ class InMemoryCatalog:
     def __init__(self, board: InMemoryJobBoard | None = None) -> None:
         self.shelf = CatalogShelf()
         self.board = board or InMemoryJobBoard()
+        self.events: list[AuditEvent] = []
         self.turn = asyncio.Lock()
 
     def begin(self) -> CatalogWork:
@@ -102,6 +105,8 @@ class InMemoryCatalogWork(CatalogWork):
         self._shelf = self._catalog.shelf.copy()
         self._queue = InMemoryJobQueue(self._catalog.board)
         self.jobs = self._queue
+        self._noted: list[AuditEvent] = []
+        self.audit = ListedTrail(self._noted)
         self.books = InMemoryBookRepository(self._shelf)
         self.texts = InMemoryTextRepository(self._shelf)
         self.summaries = InMemorySummaryRepository(self._shelf)
@@ -123,6 +128,7 @@ class InMemoryCatalogWork(CatalogWork):
                 _require_distinct(self._shelf.books)
                 self._catalog.shelf = self._shelf.copy()
                 self._queue.commit()
+                self._catalog.events += self._noted
         finally:
             self._catalog.turn.release()
 
@@ -305,10 +311,10 @@ class InMemoryNodeRepository(NodeRepository):
         self._shelf.uses[book_id] = frozenset(keys) & frozenset(self._shelf.nodes)
 
     @override
-    async def sweep(self, before: datetime) -> int:
+    async def sweep(self, before: datetime, limit: int) -> int:
         used = frozenset().union(*self._shelf.uses.values())
         kept = self._shelf.nodes.items()
-        unused = [key for key, (_, at) in kept if key not in used and at < before]
+        unused = [key for key, (_, at) in kept if key not in used and at < before][:limit]
         for key in unused:
             del self._shelf.nodes[key]
         return len(unused)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from typing_extensions import override
 
-from app.domains.catalog.model import Book, BookQuery, Passage
+from app.domains.catalog.model import Book, BookQuery
 from app.domains.discovery.model import (
     Candidate,
     PassageText,
@@ -27,7 +27,9 @@ from app.domains.discovery.ports import (
 from app.shared.languages import little_words
 from app.shared.words import folded, stems
 from tests.fakes.catalog import CatalogShelf, InMemoryCatalog
+from tests.fakes.indexed_shelf import is_of_kind, passages_of
 from tests.fakes.jobs import InMemoryJobQueue
+from tests.fakes.vectors import Embedded, InMemoryPassageVectors
 
 _MOST_WORDS = 24
 _MOST_CANDIDATES = 1000
@@ -46,6 +48,7 @@ class InMemoryDiscovery:
     def __init__(self, catalog: InMemoryCatalog | None = None) -> None:
         self.catalog = catalog or InMemoryCatalog()
         self.indexed = Indexed()
+        self.embedded = Embedded()
 
     def begin(self) -> DiscoveryWork:
         return InMemoryDiscoveryWork(self)
@@ -64,6 +67,7 @@ class InMemoryDiscoveryWork(DiscoveryWork):
         self.jobs = self._queue
         self.index = InMemoryPassageIndex(shelf, indexed)
         self.indexed = InMemoryIndexedBooks(shelf, indexed)
+        self.vectors = InMemoryPassageVectors(shelf, self._discovery.embedded)
         self.shelves = InMemoryShelves(shelf)
         return self
 
@@ -113,7 +117,7 @@ class InMemoryPassageIndex(PassageIndex):
 
     @override
     async def literally(self, words: str, book_id: UUID) -> Sequence[Place]:
-        passages = _passages(self._shelf, book_id)
+        passages = passages_of(self._shelf, book_id)
         return [
             Place(book_id, number)
             for number, passage in enumerate(passages)
@@ -123,19 +127,19 @@ class InMemoryPassageIndex(PassageIndex):
     def _within(self, within: Within) -> Iterator[tuple[Place, list[str]]]:
         for place, (_, said) in sorted(self._live()):
             book = self._shelf.books[place.book_id]
-            if within.book_id in (None, book.id) and _is_of_kind(book, within.books):
+            if within.book_id in (None, book.id) and is_of_kind(book, within.books):
                 yield place, said
 
     def _live(self) -> Iterator[tuple[Place, tuple[str | None, list[str]]]]:
         """What was indexed of passages that are still there."""
         for place, made in self._indexed.passages.items():
-            passages = _passages(self._shelf, place.book_id)
+            passages = passages_of(self._shelf, place.book_id)
             there = place.ordinal < len(passages)
             if there and _lexemes(passages[place.ordinal].text) == made[1]:
                 yield place, made
 
     def _text(self, place: Place, terms: Sequence[Term]) -> PassageText | None:
-        passages = _passages(self._shelf, place.book_id)
+        passages = passages_of(self._shelf, place.book_id)
         if place.ordinal >= len(passages):
             return None
         book, passage = self._shelf.books[place.book_id], passages[place.ordinal]
@@ -163,13 +167,13 @@ class InMemoryIndexedBooks(IndexedBooks):
 
     @override
     async def size(self, book_id: UUID) -> int:
-        return len(_passages(self._shelf, book_id))
+        return len(passages_of(self._shelf, book_id))
 
     @override
     async def missing(self, book_id: UUID) -> int:
         language = self._shelf.books[book_id].language if book_id in self._shelf.books else None
         missing = 0
-        for number, passage in enumerate(_passages(self._shelf, book_id)):
+        for number, passage in enumerate(passages_of(self._shelf, book_id)):
             made = self._indexed.passages.get(Place(book_id, number))
             if made != (language, _lexemes(passage.text)):
                 missing = number + 1
@@ -178,7 +182,7 @@ class InMemoryIndexedBooks(IndexedBooks):
     @override
     async def write(self, book_id: UUID, first: int, stop: int) -> None:
         book = self._shelf.books.get(book_id)
-        for number, passage in enumerate(_passages(self._shelf, book_id)):
+        for number, passage in enumerate(passages_of(self._shelf, book_id)):
             if book and first <= number < stop:
                 made = (book.language, _lexemes(passage.text))
                 self._indexed.passages[Place(book_id, number)] = made
@@ -190,7 +194,7 @@ class InMemoryIndexedBooks(IndexedBooks):
 
     @override
     async def all(self, after: UUID | None, at_most: int) -> Sequence[UUID]:
-        books = sorted(book for book in self._shelf.books if _passages(self._shelf, book))
+        books = sorted(book for book in self._shelf.books if passages_of(self._shelf, book))
         return [book for book in books if after is None or book > after][:at_most]
 
     @override
@@ -223,7 +227,7 @@ class InMemoryShelves(Shelves):
             ("author", lambda book: folded(book.author) == asked),
         ]
         books = sorted(self._shelf.books.values(), key=lambda book: book.id)
-        kept = [book for book in books if _is_of_kind(book, filters)]
+        kept = [book for book in books if is_of_kind(book, filters)]
         return [
             (book.id, route)
             for route, fits in tests
@@ -267,21 +271,3 @@ def _lexemes(text: str) -> list[str]:
 
 def _tells(lexeme: str) -> bool:
     return lexeme not in little_words("en")
-
-
-def _passages(shelf: CatalogShelf, book_id: UUID) -> Sequence[Passage]:
-    return shelf.texts.get(book_id, ((), ()))[1] if book_id in shelf.books else ()
-
-
-def _is_of_kind(book: Book, filters: BookQuery) -> bool:
-    year = book.year_published
-    return all(
-        [
-            filters.author is None or folded(filters.author) == folded(book.author),
-            filters.genre is None or folded(filters.genre) in map(folded, book.genres),
-            filters.tag is None or folded(filters.tag) in map(folded, book.tags),
-            filters.language is None or filters.language.lower() == book.language,
-            filters.year_from is None or (year is not None and year >= filters.year_from),
-            filters.year_to is None or (year is not None and year <= filters.year_to),
-        ]
-    )

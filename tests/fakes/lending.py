@@ -1,7 +1,7 @@
 """The lending room without a database."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
@@ -40,10 +40,11 @@ class LendingShelf:
     copies: dict[UUID, int] = field(default_factory=dict)
     readers: set[UUID] = field(default_factory=set)
     loans: dict[UUID, Loan] = field(default_factory=dict)
+    marks: dict[bytes, UUID] = field(default_factory=dict)
 
     def copy(self) -> "LendingShelf":
         loans = {loan.id: replace(loan) for loan in self.loans.values()}
-        return LendingShelf(dict(self.copies), set(self.readers), loans)
+        return LendingShelf(dict(self.copies), set(self.readers), loans, dict(self.marks))
 
 
 class InMemoryLending:
@@ -135,6 +136,18 @@ class InMemoryLoanRepository(LoanRepository):
     @override
     async def has_ever_borrowed(self, user_id: UUID, book_id: UUID) -> bool:
         return bool(self._loans(lambda loan: _is(loan, user_id, book_id)))
+
+    @override
+    async def keep_mark(self, mark: bytes, book_id: UUID) -> None:
+        self._shelf.marks[mark] = book_id
+
+    @override
+    async def has_mark(self, mark: bytes) -> bool:
+        return self._shelf.marks.get(mark) in self._shelf.copies
+
+    @override
+    async def hold_over(self, limit: int) -> Sequence[Loan]:
+        return self._loans(lambda loan: not loan.open and loan.user_id is not None)[:limit]
 
     @override
     async def of_reader(self, user_id: UUID, *, open: bool | None, page: PageRequest) -> Page[Loan]:

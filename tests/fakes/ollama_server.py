@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from typing_extensions import override
 
+from tests.fakes.embedding_routes import EmbeddingModel, ollama_embed
 from tests.fakes.model_server import Call, Fault, ModelServer, Reply, as_script, in_pieces, spoilt
 
 _WHEN = "2026-01-01T00:00:00.0Z"
@@ -37,6 +38,7 @@ class OllamaServer(ModelServer):
         self.generation = generation
         self.counts = counts
         self.cuts = 0
+        self.embeddings = EmbeddingModel()
 
     @override
     async def respond(self, call: Call, fault: Fault | None) -> Reply:
@@ -47,12 +49,16 @@ class OllamaServer(ModelServer):
                 return _json(200, {"version": "0.12.5" if self.generation == "old" else "0.33.0"})
             case "/api/tags":
                 return _json(200, {"models": [_listed(name) for name in self.models]})
-            case "/api/show" | "/api/chat" if not self._has(call.body.get("model", "")):
+            case "/api/show" | "/api/chat" | "/api/embed" if not self._has(
+                call.body.get("model", "")
+            ):
                 return _json(404, {"error": f"model '{call.body.get('model')}' not found"})
             case "/api/show":
                 return _json(200, {"details": {}, "model_info": {"llama.context_length": 8192}})
             case "/api/chat":
                 return await self._chat(call.body, fault)
+            case "/api/embed":
+                return ollama_embed(self.embeddings, call.body, fault)
             case _:
                 return _json(404, {"error": "not found"})
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from typing_extensions import override
 
+from tests.fakes.embedding_routes import EmbeddingModel, openai_embeddings
 from tests.fakes.model_server import Call, Fault, ModelServer, Reply, as_script, in_pieces, spoilt
 
 _MODEL = {"id": "llama3", "object": "model", "created": 1_767_225_600, "owned_by": "library"}
@@ -33,6 +34,7 @@ class OpenAIServer(ModelServer):
         self.knows = knows
         self.api_key = api_key
         self.context = context
+        self.embeddings = EmbeddingModel()
 
     @override
     async def respond(self, call: Call, fault: Fault | None) -> Reply:
@@ -43,6 +45,8 @@ class OpenAIServer(ModelServer):
                 return Reply(200, [json.dumps({"data": [_MODEL], "object": "list"})])
             case "/v1/chat/completions":
                 return await self._chat(call.body, fault)
+            case "/v1/embeddings":
+                return openai_embeddings(self.embeddings, call.body, fault)
             case _:
                 return _error(404, "not found")
 

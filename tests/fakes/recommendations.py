@@ -33,11 +33,14 @@ from app.domains.recommendations.ports import (
     PreferencesRepository,
     ReadingRepository,
     RecommendationsWork,
+    Revision,
     ShowingRepository,
 )
+from app.ports.audit import AuditEvent
 from app.ports.recommender import Item
 from app.shared.errors import NotAuthenticated
 from app.shared.ids import new_id
+from tests.fakes.audit import ListedTrail
 from tests.fakes.clock import FrozenClock
 from tests.fakes.jobs import InMemoryJobBoard, InMemoryJobQueue
 from tests.fakes.lending import a_reader
@@ -77,6 +80,8 @@ class ReadingShelf:
     added_at: dict[UUID, datetime] = field(default_factory=dict)
     loans: list[Lent] = field(default_factory=list)
     ratings: list[tuple[UUID | None, Deed]] = field(default_factory=list)
+    marks: set[bytes] = field(default_factory=set)
+    erased: int = 0
     views: dict[tuple[UUID, UUID, date], datetime] = field(default_factory=dict)
     forgotten: dict[UUID, datetime] = field(default_factory=dict)
     preferences: dict[UUID, Preferences] = field(default_factory=dict)
@@ -100,12 +105,14 @@ class ReadingShelf:
 
 class InMemoryRecommendations:
     """The shelf, and the turn of whoever works on it: one after the other. `board` shows the
-    jobs that were written."""
+    jobs that were written, `summed_up` how often the revision was asked for."""
 
     def __init__(self) -> None:
         self.shelf = ReadingShelf()
+        self.events: list[AuditEvent] = []
         self.turn = asyncio.Lock()
         self.board = InMemoryJobBoard()
+        self.summed_up = 0
 
     def begin(self) -> RecommendationsWork:
         return InMemoryRecommendationsWork(self)
@@ -161,12 +168,16 @@ class InMemoryRecommendations:
     async def rate(self, reader: User, book_id: UUID, stars: int, at: datetime) -> None:
         self.shelf.ratings.append((reader.id, Deed(DeedKind.RATED, book_id, at, stars)))
 
+    async def keep_mark(self, mark: bytes, book_id: UUID) -> None:
+        self.shelf.marks.add(mark)
+
     async def lenders_of(self, book_id: UUID) -> list[UUID | None]:
         return [loan.user_id for loan in self.shelf.loans if loan.book_id == book_id]
 
     async def erase_reader(self, reader: User) -> None:
         shelf = self.shelf
         shelf.readers.discard(reader.id)
+        shelf.erased += 1
         shelf.preferences.pop(reader.id, None)
         shelf.forgotten.pop(reader.id, None)
         shelf.showings = {i: s for i, s in shelf.showings.items() if s.user_id != reader.id}
@@ -189,9 +200,11 @@ class InMemoryRecommendationsWork(RecommendationsWork):
         self._shelf = self._recommendations.shelf.copy()
         self.preferences = InMemoryPreferences(self._shelf)
         self.showings = InMemoryShowings(self._shelf)
-        self.reading = InMemoryReading(self._shelf)
+        self.reading = InMemoryReading(self._shelf, self._recommendations)
         self.models = InMemoryModels(self._shelf)
         self.jobs = self._queue = InMemoryJobQueue(self._recommendations.board)
+        self._noted: list[AuditEvent] = []
+        self.audit = ListedTrail(self._noted)
         return self
 
     @override
@@ -204,6 +217,7 @@ class InMemoryRecommendationsWork(RecommendationsWork):
         if error is None:
             self._recommendations.shelf = self._shelf
             self._queue.commit()
+            self._recommendations.events += self._noted
         self._recommendations.turn.release()
 
 
@@ -260,8 +274,9 @@ class InMemoryShowings(ShowingRepository):
 
 
 class InMemoryReading(ReadingRepository):
-    def __init__(self, shelf: ReadingShelf) -> None:
+    def __init__(self, shelf: ReadingShelf, recommendations: InMemoryRecommendations) -> None:
         self._shelf = shelf
+        self._recommendations = recommendations
 
     @override
     async def extent(self, up_to: int) -> Extent:
@@ -271,10 +286,12 @@ class InMemoryReading(ReadingRepository):
         )
 
     @override
-    async def revision(self) -> str:
-        loans = str(len(self._shelf.loans))
-        state = (*self._shelf.books.items(), *self._shelf.forgotten.items())
-        return f"{hash(state):x}/{loans[:2]}e{len(loans)}"
+    async def revision(self) -> Revision:
+        self._recommendations.summed_up += 1
+        shelf, loans = self._shelf, str(len(self._shelf.loans))
+        forgotten = (*shelf.forgotten.items(), shelf.erased)
+        library = f"{hash(tuple(shelf.books.items())) & 0xFFFFFFFF:x}/{loans[:2]}e{len(loans)}"
+        return Revision(library, f"{hash(forgotten) & 0xFFFFFFFF:x}")
 
     @override
     async def items(self, after: UUID | None, limit: int) -> Sequence[Item]:
@@ -344,14 +361,32 @@ class InMemoryReading(ReadingRepository):
         return Past(frozenset(had), frozenset(dismissed))
 
     @override
+    async def marked(self, marks: Collection[bytes]) -> Collection[bytes]:
+        return self._shelf.marks.intersection(marks)
+
+    @override
     async def note_view(self, user_id: UUID, book_id: UUID, at: datetime) -> None:
         if user_id in self._shelf.readers and book_id in self._shelf.books:
             self._shelf.views.setdefault((user_id, book_id, at.date()), at)
 
     @override
-    async def forget_views(self, before: datetime) -> None:
-        views = self._shelf.views
-        self._shelf.views = {key: at for key, at in views.items() if at >= before}
+    async def forget_views(self, before: datetime, limit: int) -> int:
+        old = [key for key, at in self._shelf.views.items() if at < before][:limit]
+        for key in old:
+            del self._shelf.views[key]
+        return len(old)
+
+    @override
+    async def forget_learnt(self, limit: int) -> int:
+        shelf, views = self._shelf, list(self._shelf.views)[:limit]
+        for key in views:
+            del shelf.views[key]
+        learnt = [each for each in shelf.feedback if each.action != "dismiss"][:limit]
+        shelf.feedback = [each for each in shelf.feedback if each not in learnt]
+        told = [each for each in shelf.showings.values() if each.propensities][:limit]
+        for showing in told:
+            showing.propensities = []
+        return len(views) + len(learnt) + len(told)
 
     @override
     async def forget_history(self, user_id: UUID, at: datetime) -> None:
@@ -408,12 +443,17 @@ class InMemoryModels(ModelRepository):
         return sorted(mine, key=lambda m: (str(m.published_at), m.id), reverse=True)[:limit]
 
     @override
+    async def latest(self, name: str) -> StoredModel | None:
+        mine = [model for model in self._models.values() if model.name == name]
+        return max(mine, key=lambda model: (model.announced_at, model.id), default=None)
+
+    @override
     async def useless(
-        self, name: str, *, kept: int, superseded_before: datetime, announced_before: datetime
+        self, *, kept: Collection[UUID], superseded_before: datetime, announced_before: datetime
     ) -> Sequence[StoredModel]:
-        behind = (await self.published(name, len(self._models)))[kept:]
+        behind = [model for model in self._models.values() if model.id not in kept]
         superseded = [m for m in behind if m.published_at and m.published_at < superseded_before]
-        unpublished = [m for m in self._models.values() if m.published_at is None]
+        unpublished = [m for m in behind if m.published_at is None]
         return [*superseded, *(m for m in unpublished if m.announced_at < announced_before)]
 
     @override

@@ -31,9 +31,11 @@ from app.domains.reviews.model import (
 )
 from app.domains.reviews.model.topics import FREE, PROMOTED_AT, topics_of
 from app.domains.reviews.ports import ConsensusRepository, ReviewRepository, ReviewsWork
+from app.ports.audit import AuditEvent
 from app.ports.jobs import Job, JobQueue, JobRun
 from app.shared.ids import new_id
 from app.shared.pages import Page, PageRequest, cursor_for
+from tests.fakes.audit import ListedTrail
 from tests.fakes.lending import a_reader, place_of
 
 
@@ -62,6 +64,7 @@ class InMemoryReviews:
 
     def __init__(self) -> None:
         self.shelf = ReviewsShelf()
+        self.events: list[AuditEvent] = []
         self.turn = asyncio.Lock()
 
     def begin(self) -> ReviewsWork:
@@ -97,6 +100,8 @@ class InMemoryReviewsWork(ReviewsWork):
         self.reviews = InMemoryReviewRepository(self._shelf)
         self.consensus = InMemoryConsensusRepository(self._shelf)
         self.jobs = PendingJobs(self._shelf.jobs)
+        self._noted: list[AuditEvent] = []
+        self.audit = ListedTrail(self._noted)
         return self
 
     @override
@@ -108,6 +113,7 @@ class InMemoryReviewsWork(ReviewsWork):
     ) -> None:
         if error is None:
             self._reviews.shelf = self._shelf.copy()
+            self._reviews.events += self._noted
         self._reviews.turn.release()
 
 

@@ -2,27 +2,30 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 from typing_extensions import override
 
 from app.adapters.storage.streams import Tally, check_key
+from app.ports.files import ListedObject, ListedStorage
 from app.ports.storage import (
     ByteRange,
     ObjectMissing,
-    StorageProvider,
     StorageUnavailable,
     StoredObject,
 )
 from app.shared.errors import RangeNotSatisfiable
 
 CHUNK_SIZE = 64 << 10
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-class InMemoryStorage(StorageProvider):
-    """Keeps its objects in `objects`; answers nothing while `down`."""
+class InMemoryStorage(ListedStorage):
+    """Keeps its objects in `objects`, all of which look old; answers nothing while `down`."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.modified_at: dict[str, datetime] = {}
         self.down = False
 
     @override
@@ -58,6 +61,12 @@ class InMemoryStorage(StorageProvider):
     async def exists(self, key: str) -> bool:
         await self._answer(key)
         return key in self.objects
+
+    @override
+    async def listing(self) -> AsyncIterator[ListedObject]:
+        for key, content in list(self.objects.items()):
+            await self._answer(key)
+            yield ListedObject(key, len(content), self.modified_at.get(key, LONG_AGO))
 
     async def _answer(self, key: str) -> None:
         check_key(key)

@@ -28,12 +28,14 @@ class FittedBytes(FittedModel):
 
 
 class InlineWorkshop(ModelWorkshop):
-    """`snapshots` are those it was given; while `broken` its fits die half-way."""
+    """`snapshots` are those it was given; while `broken` its fits die half-way;
+    `tries` counts all of them."""
 
     def __init__(self, new_recommender: Callable[[], Recommender] = OverlapRecommender) -> None:
         self._new_recommender = new_recommender
         self.snapshots: list[Snapshot] = []
         self.broken = False
+        self.tries = 0
 
     @property
     @override
@@ -48,6 +50,7 @@ class InlineWorkshop(ModelWorkshop):
         items: AsyncIterator[Sequence[Item]],
         interactions: AsyncIterator[Sequence[Interaction]],
     ) -> AsyncIterator[FittedModel]:
+        self.tries += 1
         books = [item async for page in items for item in page]
         if self.broken:
             raise FitFailed("The process ended with -9.")

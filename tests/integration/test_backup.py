@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,9 +129,42 @@ def test_a_drill_gives_back_every_row_and_every_byte(home: Path, server_url: str
         restored = run_app(home, "restore", "safe", DATABASE_URL=empty)
         assert restored.returncode == 0, restored.stderr
         manifest = manifest_of(home / "safe")
-        assert counts(empty) == manifest["rows"]
+        noted = {"audit_events": manifest["rows"]["audit_events"] + 1}
+        assert counts(empty) == manifest["rows"] | noted
     assert manifest["rows"]["books"] == len(manifest["files"]) == 1
     assert digests(home / "var/files") >= {file["sha256"] for file in manifest["files"]}
+
+
+def test_a_restore_that_failed_half_way_can_be_tried_again(home: Path) -> None:
+    obstacle = home / "var" / "files"
+    obstacle.parent.mkdir()
+    obstacle.write_text("no folder")
+    failed = run_app(home, "restore", "safe")
+    assert failed.returncode == 1, failed.stderr
+
+    obstacle.unlink()
+    again = run_app(home, "restore", "safe")
+
+    assert again.returncode == 0, again.stderr
+    wanted = {file["sha256"] for file in manifest_of(home / "safe")["files"]}
+    assert wanted
+    assert digests(home / "var/files") >= wanted
+
+
+def test_a_backup_is_for_nobody_but_its_owner(lived: Lived) -> None:
+    paths = [lived.safe, *lived.safe.rglob("*")]
+    assert len(paths) > 4
+    for path in paths:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+@pytest.mark.parametrize("place", ["var", "var/files/safe", "."])
+def test_a_backup_never_lands_in_the_library_itself(lived: Lived, place: str) -> None:
+    before = digests(lived.home / "var/files")
+    refused = run_app(lived.home, "backup", place)
+    assert refused.returncode == 2
+    assert "A backup needs a folder of its own" in refused.stderr
+    assert digests(lived.home / "var/files") == before
 
 
 def test_a_library_that_is_there_is_not_written_over(lived: Lived) -> None:
@@ -159,10 +193,8 @@ def test_a_folder_without_a_backup_is_refused(home: Path) -> None:
     assert "no manifest.json" in refused.stderr
 
 
-def test_a_file_that_was_lost_is_named_and_the_rest_is_saved(lived: Lived) -> None:
-    wanted = hashlib.sha256(LAMP.encode()).hexdigest()
-    stored = (p for p in (lived.home / "var/files").rglob("*") if p.is_file())
-    [book] = [p for p in stored if hashlib.sha256(p.read_bytes()).hexdigest() == wanted]
+def test_a_file_that_was_damaged_is_named_and_the_rest_is_saved(lived: Lived) -> None:
+    book = stored_book(lived)
     book.write_bytes(b"something else")
     try:
         saved = run_app(lived.home, "backup", "other")
@@ -174,3 +206,26 @@ def test_a_file_that_was_lost_is_named_and_the_rest_is_saved(lived: Lived) -> No
     manifest = manifest_of(lived.home / "other")
     assert len(manifest["damaged"]) == 1
     assert manifest["rows"]["books"] == 1
+
+
+def test_a_file_that_was_lost_is_named_even_where_the_backup_has_it(lived: Lived) -> None:
+    book = stored_book(lived)
+    shutil.copytree(lived.safe, lived.home / "again")
+    book.unlink()
+    try:
+        saved = run_app(lived.home, "backup", "again")
+    finally:
+        book.write_bytes(LAMP.encode())
+
+    assert saved.returncode == 1
+    assert "(the backup has it)" in saved.stderr
+    manifest = manifest_of(lived.home / "again")
+    assert [file["key"] for file in manifest["files"]] == manifest["damaged"]
+    assert hashlib.sha256(LAMP.encode()).hexdigest() in digests(lived.home / "again")
+
+
+def stored_book(lived: Lived) -> Path:
+    wanted = hashlib.sha256(LAMP.encode()).hexdigest()
+    stored = (p for p in (lived.home / "var/files").rglob("*") if p.is_file())
+    [book] = [p for p in stored if hashlib.sha256(p.read_bytes()).hexdigest() == wanted]
+    return book

@@ -24,6 +24,7 @@ from app.adapters.fitting.workshop import ChildWorkshop
 from app.adapters.postgres.engine import open_engine
 from app.bootstrap.library import Library
 from app.domains.accounts.model import User
+from app.domains.lending.model import Marker
 from app.domains.recommendations.service import (
     CurrentModel,
     FreshModel,
@@ -117,6 +118,27 @@ async def test_a_fit_that_fails_or_dies_says_so(
     assert left_in(tmp_path) == []
 
 
+async def test_what_killed_fits_left_behind_is_removed_by_a_later_one(tmp_path: Path) -> None:
+    old, young, others = (tmp_path / name for name in ("lumina-fit-a", "lumina-fit-b", "else"))
+    for folder in (old, young, others):
+        folder.mkdir()
+        (folder / "model").write_bytes(b"half a model")
+        if folder != young:
+            os.utime(folder, (0, 0))
+    await bytes_of(ChildWorkshop(CountingRecommender, scratch=tmp_path))
+    assert set(left_in(tmp_path)) == {young, others}
+
+
+async def test_a_fit_removes_what_a_killed_one_left_a_day_ago(tmp_path: Path) -> None:
+    abandoned, running = tmp_path / "lumina-fit-old", tmp_path / "lumina-fit-running"
+    for folder in (abandoned, running):
+        folder.mkdir()
+        (folder / "model").write_bytes(b"half of a model")
+    os.utime(abandoned, (0, 0))
+    await bytes_of(ChildWorkshop(CountingRecommender, scratch=tmp_path))
+    assert left_in(tmp_path) == [running]
+
+
 async def test_a_fit_that_takes_too_long_is_ended() -> None:
     with pytest.raises(FitFailed, match="more than 1 s"):
         await bytes_of(ChildWorkshop(EndlessRecommender, wall_seconds=1))
@@ -166,7 +188,7 @@ def test_a_fit_is_forced_from_the_command_line(database_url: str, tmp_path: Path
     words = [sys.executable, "-m", "app", "admin", "fit"]
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert re.fullmatch(r"Model \w+: 0 books, [\d,]+ bytes, [\d.]+ s\.\n", done.stdout)
+    assert re.fullmatch(r"Model [\w-]+: 0 books, [\d,]+ bytes, [\d.]+ s\.\n", done.stdout)
     assert len(list((tmp_path / "files").glob("models+/*/*"))) == 1
 
 
@@ -200,6 +222,7 @@ class Process:
                 look=0,
             ),
             clock=clock,
+            marker=Marker(b"key"),
             serving=Serving(),
         )
 
@@ -265,7 +288,7 @@ async def test_a_published_model_reaches_every_process(processes: Pair) -> None:
     for process in processes:
         assert (await until(process, reader)).model_version == made["version"]
     await shelve(one.library, "Harbours")
-    again = await other.fitting.fit(untold)
+    again = await other.fitting.fit(untold, anyway=True)
     for process in processes:
         answer = await until(process, reader, made["version"])
         assert (answer.model_version, len(answer.items)) == (again["version"], 2)
@@ -292,7 +315,7 @@ async def test_a_damaged_file_leaves_the_last_good_model_and_is_replaced(
     first = await one.fitting.fit(untold)
     assert (await until(one, reader)).model_version == first["version"]
     await shelve(one.library, "Harbours")
-    second = await one.fitting.fit(untold)
+    second = await one.fitting.fit(untold, anyway=True)
     newest = one.files()[-1]
     newest.write_bytes(newest.read_bytes()[:-9])
     # The other, which has none yet, finds the one before; one goes on with what it has.
@@ -300,7 +323,7 @@ async def test_a_damaged_file_leaves_the_last_good_model_and_is_replaced(
         answer = await process.advice.recommend(reader, 10)
         assert answer.model_version == first["version"]
     assert "is withdrawn" in caplog.text
-    third = await one.fitting.fit(untold)
+    third = await one.fitting.fit(untold, anyway=True)
     assert (third["version"], third["fitted"]) == (second["version"], True)
     assert (await until(other, reader, first["version"])).model_version == third["version"]
 

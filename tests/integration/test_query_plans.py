@@ -10,15 +10,18 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.adapters.postgres.books import SqlBookRepository
+from app.adapters.postgres.discovery import SqlPassageIndex
 from app.adapters.postgres.engine import open_engine, sessions_of
 from app.domains.catalog.model import BookQuery
+from app.domains.discovery.ports import Within
+from app.domains.discovery.service.ranking import pairs_of
 from app.shared.pages import Page, PageRequest
 from tests.database import cloned
 
 BOOKS = 20_000
 # Rows that may be sorted or read at once: a page, or the answers to a question.
 FEW = 3_000
-LARGE = ("books", "standings", "passages", "book_counts", "known_words")
+LARGE = ("books", "standings", "passages", "book_counts", "known_words", "indexed_passages")
 
 _FILLED = f"""
   INSERT INTO books (id, title, author, genres, year_published, isbn, language, tags,
@@ -214,3 +217,44 @@ async def _cursor_at(connection: AsyncConnection, sort: str, depth: int) -> str 
         page = await _page(connection, BookQuery(sort=sort), PageRequest(BOOKS // 4, cursor))
         cursor = page.next_cursor or cursor
     return cursor
+
+
+@pytest.mark.parametrize("question", ["zzz", "0cc175b9c0f1b6a831c399e269772661 zzz", "книга"])
+async def test_passages_are_found_by_the_index_of_their_words(
+    connection: AsyncConnection, question: str
+) -> None:
+    await connection.exec_driver_sql(
+        "INSERT INTO indexed_passages SELECT book_id, ordinal, 'lumina', words FROM passages"
+    )
+    await connection.exec_driver_sql("INSERT INTO indexed_languages VALUES ('lumina')")
+    await connection.exec_driver_sql("ANALYZE indexed_passages")
+    plans = await _plans_of(connection, question)
+    assert "ix_indexed_passages_words" in {
+        node.get("Index Name") for plan in plans for node in _nodes(plan)
+    }
+    assert _faults(plans) == []
+    await connection.exec_driver_sql("DROP INDEX ix_indexed_passages_words")
+    assert _faults(await _plans_of(connection, question)) != []
+
+
+async def _plans_of(connection: AsyncConnection, question: str) -> list[dict[str, Any]]:
+    """How passages are looked for that may answer the question."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        asked.append((statement, parameters))
+
+    async with AsyncSession(bind=connection, join_transaction_mode="create_savepoint") as session:
+        index = SqlPassageIndex(session)
+        terms = await index.terms(question)
+        assert terms
+        event.listen(connection.sync_connection, "before_cursor_execute", note)
+        try:
+            await index.candidates(terms, pairs_of(terms), Within())
+        finally:
+            event.remove(connection.sync_connection, "before_cursor_execute", note)
+        explained = [
+            (await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {said}", values)).scalar_one()
+            for said, values in asked
+        ]
+    return [plan[0]["Plan"] for plan in explained]

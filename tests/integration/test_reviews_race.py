@@ -13,6 +13,7 @@ from app.adapters.postgres.lending import SqlLendingWork
 from app.adapters.postgres.reviews import SqlReviewsWork
 from app.bootstrap.prompts import reference_of, stored_answers
 from app.domains.accounts.model import User
+from app.domains.lending.model import Marker
 from app.domains.lending.service import LendingService
 from app.domains.reviews.errors import AlreadyReviewed
 from app.domains.reviews.model import Standing
@@ -41,7 +42,9 @@ def begin(shelf: SqlShelf) -> Callable[[], ReviewsWork]:
 
 @pytest.fixture
 def lending(shelf: SqlShelf) -> LendingService:
-    return LendingService(begin=lambda: SqlLendingWork(shelf.sessions), clock=FrozenClock())
+    return LendingService(
+        begin=lambda: SqlLendingWork(shelf.sessions), clock=FrozenClock(), marker=Marker(b"key")
+    )
 
 
 @pytest.fixture

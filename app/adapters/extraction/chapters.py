@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.shared.cleaning import one_line
 from app.adapters.extraction.manuscript import Mark
 from app.ports.text import Chapter
+from app.shared.cleaning import one_line
 
 FRONT_MATTER = "Front matter"
 UNTITLED = "Text"

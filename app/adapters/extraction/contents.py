@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from app.shared.cleaning import one_line
 from app.adapters.extraction.package import every, local, parse_xml, resolve
+from app.shared.cleaning import one_line
 
 _TYPE = "{http://www.idpf.org/2007/ops}type"
 _DEEPEST = 6

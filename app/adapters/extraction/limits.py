@@ -5,9 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds are of processor and of clock; memory is address space; bytes are inflated."""
+    """Seconds are of processor and of clock; memory is address space; bytes are inflated.
 
-    cpu_seconds: int = 60
+    The processor's are what ends a hostile file, within half a minute where nothing else runs;
+    the clock's are longer, so that a busy machine fails no book.
+    """
+
+    cpu_seconds: int = 25
     wall_seconds: float = 120.0
     memory_mib: int = 768
     characters: int = 50_000_000

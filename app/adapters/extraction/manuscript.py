@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from app.shared.cleaning import clean
 from app.ports.text import Metadata, UnreadableDocument
+from app.shared.cleaning import clean
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ import re
 from collections import Counter
 from typing import BinaryIO
 
-from app.shared.cleaning import one_line
 from app.adapters.extraction.limits import Limits
 from app.adapters.extraction.manuscript import Manuscript, Mark
 from app.adapters.extraction.plain_text import decoded, read_whole
 from app.ports.text import Metadata
+from app.shared.cleaning import one_line
 
 _FRONT = re.compile(r"\A---[ \t]*\n(.{0,20000}?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _ENTRY = re.compile(r"^([A-Za-z_-]+):[ \t]*(.*(?:\n(?:[ \t]+|- ).*)*)", re.MULTILINE)

@@ -12,8 +12,8 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from app.shared.cleaning import clean, one_line
 from app.ports.text import Metadata, UnreadableDocument
+from app.shared.cleaning import clean, one_line
 
 _XHTML = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document")
 # Calibre writes year 101 for a date it does not know.

@@ -7,10 +7,10 @@ from typing import Any, BinaryIO
 
 from pypdf import PageObject, PdfReader, apply_configuration
 
-from app.shared.cleaning import one_line
 from app.adapters.extraction.limits import Limits
 from app.adapters.extraction.manuscript import Manuscript, Mark, outlined
 from app.ports.text import Metadata, UnreadableDocument
+from app.shared.cleaning import one_line
 
 _STREAM = 16 * 2**20
 _TIGHT: dict[str, Any] = {

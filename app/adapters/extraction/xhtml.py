@@ -11,8 +11,8 @@ from xml.parsers import expat
 
 from typing_extensions import override
 
-from app.shared.cleaning import clean, one_line
 from app.ports.text import UnreadableDocument
+from app.shared.cleaning import clean, one_line
 
 _BLOCKS = frozenset(
     "address article aside blockquote body caption center dd details div dl dt figcaption figure"

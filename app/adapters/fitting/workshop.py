@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -36,8 +37,14 @@ _INTERPRETER = ("-I", "-B", "-X", "utf8")
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | {
     name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ
 }
+_FOLDER = "lumina-fit-"
+# Longer than any fit takes.
+_ABANDONED_SECONDS = 24 * 3600
 _PIECE = 2**20
 _LAST_WORDS = 4000
+_FOLDER = "lumina-fit-"
+# Times what a fit may take: its file is still read after it.
+_OUTLIVED = 2
 
 
 class ChildWorkshop(ModelWorkshop):
@@ -69,12 +76,22 @@ class ChildWorkshop(ModelWorkshop):
         items: AsyncIterator[Sequence[Item]],
         interactions: AsyncIterator[Sequence[Interaction]],
     ) -> AsyncIterator[FittedModel]:
-        with tempfile.TemporaryDirectory(prefix="lumina-fit-", dir=self._scratch) as folder:
+        await asyncio.to_thread(self._tidy)
+        with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=self._scratch) as folder:
             target = Path(folder) / "model"
             with _counted():
                 said = await self._made(version, target, items, interactions)
             _MEMORY.set(said["memory"])
             yield FittedFile(target, said["books"])
+
+    def _tidy(self) -> None:
+        """Remove what fits of ours left behind that were killed, longer ago than one may take."""
+        before = time.time() - _OUTLIVED * self._wall_seconds
+        for folder in Path(self._scratch or tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+            with contextlib.suppress(OSError):
+                found = folder.lstat()
+                if found.st_mtime < before and found.st_uid == _own_id():
+                    shutil.rmtree(folder, ignore_errors=True)
 
     async def _made(
         self,
@@ -119,6 +136,15 @@ class ChildWorkshop(ModelWorkshop):
         )
 
 
+def _remove_abandoned(scratch: Path | None) -> None:
+    """Remove the folders of fits whose process was killed."""
+    oldest = time.time() - _ABANDONED_SECONDS
+    for folder in Path(scratch or tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with contextlib.suppress(OSError):
+            if folder.lstat().st_mtime < oldest:
+                shutil.rmtree(folder)
+
+
 class FittedFile(FittedModel):
     def __init__(self, path: Path, books: int) -> None:
         self._path = path
@@ -140,6 +166,10 @@ def _imported_as(new_recommender: Callable[[], Recommender]) -> str:
     if not isinstance(new_recommender, type) or "<" in new_recommender.__qualname__:
         raise ValueError(f"A child process cannot import {new_recommender!r}.")
     return f"{new_recommender.__module__}:{new_recommender.__qualname__}"
+
+
+def _own_id() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
 
 
 async def _told(

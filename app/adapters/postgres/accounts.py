@@ -2,15 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    Select,
-    Uuid,
-    bindparam,
     case,
     delete,
     func,
@@ -21,8 +17,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import override
 
-from app.adapters.postgres.engine import Violations, read_at_once
+from app.adapters.postgres.audit import SqlAuditLog
+from app.adapters.postgres.engine import Sessions, Violations
 from app.adapters.postgres.keyset import id_at
+from app.adapters.postgres.personal_data import SqlPersonalData, erase_traces
+from app.adapters.postgres.standing import Standings
 from app.adapters.postgres.tables.accounts import failed_logins, sessions, spent_tokens, users
 from app.adapters.postgres.work import SqlWork
 from app.domains.accounts.errors import EmailTaken, OpenLoans
@@ -70,6 +69,7 @@ class SqlUserRepository(UserRepository):
 
     @override
     async def remove(self, user: User) -> None:
+        await erase_traces(self._session, user)
         await self._session.execute(delete(users).where(users.c.id == user.id))
 
     async def _held(self, wanted: ColumnElement[bool]) -> Sequence[User]:
@@ -80,8 +80,9 @@ class SqlUserRepository(UserRepository):
 
 
 class SqlSessionRepository(SessionRepository):
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, standings: Standings) -> None:
         self._session = session
+        self._standings = standings
 
     @override
     def add(self, session: Session) -> None:
@@ -89,10 +90,7 @@ class SqlSessionRepository(SessionRepository):
 
     @override
     async def standing(self, session_id: UUID, user_id: UUID) -> tuple[User, Session] | None:
-        await read_at_once(self._session)
-        values = {"session": session_id, "user": user_id}
-        row = (await self._session.execute(_standing(), values)).one_or_none()
-        return (row[0], row[1]) if row else None
+        return await self._standings.of(session_id, user_id)
 
     @override
     async def hold(self, refresh_hash: str) -> Session | None:
@@ -104,10 +102,14 @@ class SqlSessionRepository(SessionRepository):
         self._session.add(token)
 
     @override
-    async def end_robbed(self, refresh_hash: str) -> None:
+    async def end_robbed(self, refresh_hash: str) -> Session | None:
         spent = spent_tokens.c.refresh_hash == refresh_hash
-        robbed = select(spent_tokens.c.session_id).where(spent)
-        await self._session.execute(delete(sessions).where(sessions.c.id.in_(robbed)))
+        family = select(spent_tokens.c.session_id).where(spent)
+        held = select(Session).where(sessions.c.id.in_(family)).with_for_update()
+        robbed = (await self._session.scalars(held)).one_or_none()
+        if robbed is not None:
+            await self.end(robbed.id)
+        return robbed
 
     @override
     async def end(self, session_id: UUID) -> None:
@@ -128,16 +130,16 @@ class SqlFailedSignIns(FailedSignIns):
         self._session = session
 
     @override
-    async def of(self, account: str, *, since: datetime) -> Failures | None:
+    async def of(self, name: str, *, since: datetime) -> Failures | None:
         running = select(failed_logins.c.failures, failed_logins.c.window_started_at).where(
-            failed_logins.c.account == account, failed_logins.c.window_started_at >= since
+            failed_logins.c.account == name, failed_logins.c.window_started_at >= since
         )
         row = (await self._session.execute(running)).one_or_none()
         return Failures(row[0], row[1]) if row else None
 
     @override
-    async def count(self, account: str, *, now: datetime, since: datetime) -> Failures:
-        first = insert(failed_logins).values(account=account, failures=1, window_started_at=now)
+    async def count(self, name: str, *, now: datetime, since: datetime) -> Failures:
+        first = insert(failed_logins).values(account=name, failures=1, window_started_at=now)
         running = failed_logins.c.window_started_at >= since
         started = failed_logins.c.window_started_at
         another = first.on_conflict_do_update(
@@ -151,8 +153,8 @@ class SqlFailedSignIns(FailedSignIns):
         return Failures(row[0], row[1])
 
     @override
-    async def clear(self, account: str) -> None:
-        await self._session.execute(delete(failed_logins).where(failed_logins.c.account == account))
+    async def clear(self, name: str) -> None:
+        await self._session.execute(delete(failed_logins).where(failed_logins.c.account == name))
 
     @override
     async def forget(self, *, before: datetime) -> None:
@@ -168,21 +170,17 @@ class SqlAccountsWork(SqlWork, AccountsWork):
         "ck_loans_open": OpenLoans,
     }
 
+    def __init__(self, sessions: Sessions, standings: Standings | None = None) -> None:
+        super().__init__(sessions)
+        self._standings = standings or Standings(sessions.kw["bind"])
+
     @override
     def _open(self, session: AsyncSession) -> None:
         self.users = SqlUserRepository(session)
-        self.sessions = SqlSessionRepository(session)
+        self.sessions = SqlSessionRepository(session, self._standings)
         self.failed_sign_ins = SqlFailedSignIns(session)
-
-
-@cache
-def _standing() -> Select[User, Session]:
-    """Asked with every request: made once."""
-    whose = select(User, Session).join(Session, sessions.c.user_id == users.c.id)
-    return whose.where(
-        sessions.c.id == bindparam("session", type_=Uuid),
-        users.c.id == bindparam("user", type_=Uuid),
-    )
+        self.audit_log = SqlAuditLog(session)
+        self.personal_data = SqlPersonalData(session)
 
 
 def _found_by(q: str | None) -> list[ColumnElement[bool]]:

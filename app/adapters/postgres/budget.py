@@ -1,5 +1,6 @@
 """The ledger of the models' tokens, in Postgres: shared by replicas, kept over restarts."""
 
+import time
 from collections.abc import Iterable, Mapping
 
 from sqlalchemy import text
@@ -21,12 +22,14 @@ _ADD = text(
     RETURNING account, tokens
     """
 )
+_TIDY_EVERY = 3600.0
 _FORGET = text("DELETE FROM taken_tokens WHERE taken_at < now() - interval '31 days'")
 
 
 class SqlBudgetLedger(BudgetLedger):
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
+        self._tidied = -_TIDY_EVERY
 
     @override
     async def take(self, tokens: int, caps: Mapping[str, int]) -> Full | None:
@@ -37,11 +40,17 @@ class SqlBudgetLedger(BudgetLedger):
                     if total > caps[account]:
                         await session.rollback()
                         return Full(account, total - tokens)
-                if tokens in taken.values():
-                    # An account is new: no more often than that is it worth to tidy up.
-                    await session.execute(_FORGET)
                 await session.commit()
+            await self._tidy_up()
         return None
+
+    async def _tidy_up(self) -> None:
+        """Now and then, and with no account held: it reads them all."""
+        if time.monotonic() - self._tidied < _TIDY_EVERY:
+            return
+        self._tidied = time.monotonic()
+        async with self._sessions.begin() as session:
+            await session.execute(_FORGET)
 
     @override
     async def correct(self, accounts: Iterable[str], by: int) -> None:

@@ -170,11 +170,17 @@ class SqlNodeRepository(NodeRepository):
         await self._session.execute(insert(summary_uses).from_select(["book_id", "key"], kept))
 
     @override
-    async def sweep(self, before: datetime) -> int:
+    async def sweep(self, before: datetime, limit: int) -> int:
         unused = ~select(summary_uses).where(summary_uses.c.key == summary_nodes.c.key).exists()
+        oldest = (
+            select(summary_nodes.c.key)
+            .where(unused, summary_nodes.c.created_at < before)
+            .order_by(summary_nodes.c.created_at)
+            .limit(limit)
+        )
         swept = await self._session.execute(
             delete(summary_nodes)
-            .where(unused, summary_nodes.c.created_at < before)
+            .where(summary_nodes.c.key.in_(oldest))
             .returning(summary_nodes.c.key)
         )
         return len(swept.all())

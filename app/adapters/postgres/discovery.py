@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Float,
     Integer,
+    Row,
     Select,
     Text,
     Uuid,
@@ -24,8 +26,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, array
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import override
 
-from app.adapters.postgres.candidates import any_of, quoted, rare_of
+from app.adapters.postgres.candidates import PLANNING, any_of, few_books, quoted, rare_of, timed
 from app.adapters.postgres.indexed_books import CONFIG, SAMPLE, SqlIndexedBooks
+from app.adapters.postgres.jobs import SqlJobQueue
 from app.adapters.postgres.known_books import SqlShelves, of_kind
 from app.adapters.postgres.tables.catalog import books, chapters, passages
 from app.adapters.postgres.tables.discovery import (
@@ -33,23 +36,19 @@ from app.adapters.postgres.tables.discovery import (
     indexed_passages,
     lexeme_counts,
 )
+from app.adapters.postgres.vectors import SqlPassageVectors
 from app.adapters.postgres.work import SqlWork
-from app.domains.discovery.model import Candidate, PassageText, Place, Term, words_of
+from app.domains.discovery.jobs import EmbedBook
+from app.domains.discovery.model import Candidate, PassageText, Place, Term, different_words
 from app.domains.discovery.ports import DiscoveryWork, PassageIndex, Within
+from app.ports.jobs import Job
 from app.shared.words import folded
 
 _MOST_CANDIDATES = 1000
 _MOST_WORDS = 24
-# So few books are looked through one by one.
-_FEW_BOOKS = 200
 # Before anything is counted all words are taken for equally rare.
 _UNCOUNTED = 0.001
 _ALL_ALIKE = [1.0, 1.0, 1.0, 1.0]
-# Statements are planned for the words they ask for, and never read the whole table.
-_PLANNING = text(
-    "SELECT set_config('plan_cache_mode', 'force_custom_plan', true),"
-    " set_config('enable_seqscan', 'off', true)"
-)
 _TERMS = text(
     """
     SELECT lexeme, min(place) AS position, min(share) AS share
@@ -66,6 +65,11 @@ _FORMS = text(
     CROSS JOIN unnest(to_tsvector(CAST(CAST(:config AS text) AS regconfig), form)) AS said
     WHERE said.lexeme = ANY (CAST(:lexemes AS text[]))
     """
+)
+
+_STEP_BACK = text(
+    "UPDATE procrastinate_jobs SET priority = -10"
+    " WHERE id = (SELECT queue_id FROM job_reports WHERE id = :report)"
 )
 
 
@@ -93,7 +97,16 @@ class SqlPassageIndex(PassageIndex):
         pairs: Sequence[tuple[Term, Term]],
         within: Within,
     ) -> Sequence[Candidate]:
-        await self._session.execute(_PLANNING)
+        with timed():
+            rows = await self._looked_at(terms, pairs, within)
+        return [
+            Candidate(Place(r.book_id, r.ordinal), r.strengths, r.together, r.length) for r in rows
+        ]
+
+    async def _looked_at(
+        self, terms: Sequence[Term], pairs: Sequence[tuple[Term, Term]], within: Within
+    ) -> Sequence[Row[Any]]:
+        await self._session.execute(PLANNING)
         found = (await self._found(terms, within)).cte("found")
         strengths = [_strength(found.c.words, term) for term in terms]
         together = [_together(found.c.words, *pair) for pair in pairs]
@@ -106,9 +119,7 @@ class SqlPassageIndex(PassageIndex):
                 cast(array(together), ARRAY(Boolean)).label("together"),
             )
         )
-        return [
-            Candidate(Place(r.book_id, r.ordinal), r.strengths, r.together, r.length) for r in rows
-        ]
+        return rows.all()
 
     @override
     async def texts(
@@ -145,7 +156,7 @@ class SqlPassageIndex(PassageIndex):
         """The passages to look at."""
         columns = [indexed_passages.c[name] for name in ("book_id", "ordinal", "words")]
         filters = of_kind(within.books)
-        here = [within.book_id] if within.book_id else await self._few(filters)
+        here = [within.book_id] if within.book_id else await few_books(self._session, filters)
         if here is not None:
             # A barrier, else the index of words would be read for all books.
             of_books = select(*columns).where(indexed_passages.c.book_id.in_(here)).offset(0)
@@ -158,14 +169,6 @@ class SqlPassageIndex(PassageIndex):
             found = found.join(books, books.c.id == indexed_passages.c.book_id).where(*filters)
         return found.limit(_MOST_CANDIDATES)
 
-    async def _few(self, filters: Sequence[ColumnElement[bool]]) -> Sequence[UUID] | None:
-        """The books the filters leave, when they are few."""
-        if not filters:
-            return None
-        wanted = select(books.c.id).where(*filters).limit(_FEW_BOOKS + 1)
-        found = (await self._session.scalars(wanted)).all()
-        return found if len(found) <= _FEW_BOOKS else None
-
     async def _forms(
         self, rows: Sequence[Any], terms: Sequence[Term]
     ) -> Mapping[str, Mapping[str, int]]:
@@ -175,21 +178,40 @@ class SqlPassageIndex(PassageIndex):
         first = tuple({lexeme[:2] for lexeme in positions})
         words: dict[str, set[str]] = defaultdict(set)
         for row in rows:
-            each = (folded(row.text[start:end]) for start, end in words_of(row.text))
-            words[row.config].update(word for word in each if word.startswith(first))
+            words[row.config] |= different_words(row.text)
         found: dict[str, dict[str, int]] = defaultdict(dict)
-        for config, forms in words.items():
+        for config, written in words.items():
+            forms = {word for word in map(folded, written) if word.startswith(first)}
             said = {"config": config, "forms": sorted(forms), "lexemes": list(positions)}
             for row in await self._session.execute(_FORMS, said):
                 found[config][row.form] = positions[row.lexeme]
         return found
 
 
+class _PatientQueue(SqlJobQueue):
+    """Books are embedded behind whatever else waits."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        super().__init__(session)
+        self._session = session
+
+    @override
+    async def enqueue(
+        self, job: Job, *, owner: UUID | None = None, delay: timedelta | None = None
+    ) -> UUID:
+        report_id = await super().enqueue(job, owner=owner, delay=delay)
+        if isinstance(job, EmbedBook):
+            await self._session.execute(_STEP_BACK, {"report": report_id})
+        return report_id
+
+
 class SqlDiscoveryWork(SqlWork, DiscoveryWork):
     @override
     def _open(self, session: AsyncSession) -> None:
+        self.jobs = _PatientQueue(session)
         self.index = SqlPassageIndex(session)
         self.indexed = SqlIndexedBooks(session)
+        self.vectors = SqlPassageVectors(session)
         self.shelves = SqlShelves(session)
 
 

@@ -1,8 +1,6 @@
 """The whole database in one file and back, by PostgreSQL's own programs."""
 
-import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ import psycopg
 from psycopg import AsyncConnection, IsolationLevel, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from app.adapters.postgres.embedded_process import find_binaries
+from app.adapters.postgres.client_programs import installed, reader_of, run, suited
 from app.adapters.postgres.engine import DatabaseUnavailable
 from app.shared.errors import Conflict, Unavailable
 
@@ -54,25 +52,33 @@ class DatabaseState:
 
 
 async def dump(url: str, target: Path) -> DatabaseState:
-    """Write the database as of one moment to the file, and say what it held at just that
-    moment. Others go on writing meanwhile. Raises DumpFailed, DatabaseUnavailable."""
+    """Write the database as of one moment to the file (0600), and say what it held at just
+    that moment. Others go on writing meanwhile. Raises DumpFailed, ProgramUnsuitable,
+    DatabaseUnavailable."""
     async with _snapshot(url) as (connection, snapshot):
         state = await _state(connection)
+        program, *_ = suited("pg_dump", await installed("pg_dump"), _version(connection))
         options = [f"--snapshot={snapshot}", "--format=custom", f"--file={target}"]
-        await _run("pg_dump", url, "--no-owner", "--no-privileges", *options)
+        await _run(program.path, url, "--no-owner", "--no-privileges", *options)
     return state
 
 
 async def restore(url: str, source: Path) -> None:
     """Fill the empty database from the file, all or nothing. Raises DatabaseNotEmpty,
-    DumpFailed, DatabaseUnavailable."""
+    DumpFailed, ProgramUnsuitable, DatabaseUnavailable."""
+    program = await reader_of(source, await require_empty(url))
+    options = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
+    await _run(program.path, url, *options, str(source))
+
+
+async def require_empty(url: str) -> int:
+    """The server's major version. Raises DatabaseNotEmpty, DatabaseUnavailable."""
     async with _connected(url) as connection:
         if await _tables(connection):
             raise DatabaseNotEmpty(
                 "Restore into an empty one: another LUMINA_HOME, or a new DATABASE_URL."
             )
-    options = ["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction"]
-    await _run("pg_restore", url, *options, str(source))
+        return _version(connection)
 
 
 async def state_of(url: str) -> DatabaseState:
@@ -121,25 +127,18 @@ async def _count(connection: AsyncConnection, table: str) -> int:
     return int(row[0]) if row else 0
 
 
+def _version(connection: AsyncConnection) -> int:
+    return connection.info.server_version // 10_000
+
+
 async def _run(program: str, url: str, *options: str) -> None:
     address: dict[str, Any] = conninfo_to_dict(url)
-    # In the environment: command lines can be read by everybody on the machine.
-    secret = {"PGPASSWORD": str(address.pop("password", ""))}
-    process = await asyncio.create_subprocess_exec(
-        _found(program),
-        f"--dbname={make_conninfo(**address)}",
-        *options,
-        env={**os.environ, **secret},
-        stderr=asyncio.subprocess.PIPE,
+    # In the environment: command lines can be read by everybody on the machine. Without one in
+    # the url the operator's own counts, be it there or in a file.
+    password = address.pop("password", None)
+    secret = {} if password is None else {"PGPASSWORD": str(password)}
+    ended = await run(
+        program, f"--dbname={make_conninfo(**address)}", *options, env={**os.environ, **secret}
     )
-    _, said = await process.communicate()
-    if process.returncode:
-        raise DumpFailed(f"{program}: {said.decode(errors='replace').strip()}")
-
-
-def _found(program: str) -> str:
-    binaries = find_binaries()
-    found = shutil.which(program, path=str(binaries)) if binaries else shutil.which(program)
-    if found is None:
-        raise DumpFailed(f"{program} is not installed; it comes with PostgreSQL's programs.")
-    return found
+    if ended.code:
+        raise DumpFailed(f"{Path(program).name}: {ended.complained}")

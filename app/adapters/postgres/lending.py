@@ -5,6 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, exists, func, select, tuple_
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import override
 
@@ -12,7 +13,7 @@ from app.adapters.postgres.engine import Violations
 from app.adapters.postgres.keyset import id_at, moment_at
 from app.adapters.postgres.tables.accounts import users
 from app.adapters.postgres.tables.catalog import books, copies
-from app.adapters.postgres.tables.lending import loans
+from app.adapters.postgres.tables.lending import borrowing_marks, loans
 from app.adapters.postgres.work import SqlWork
 from app.domains.catalog.errors import BookNotFound
 from app.domains.lending.errors import AlreadyBorrowed, NoCopyAvailable
@@ -75,6 +76,21 @@ class SqlLoanRepository(LoanRepository):
     @override
     async def has_ever_borrowed(self, user_id: UUID, book_id: UUID) -> bool:
         return await self._any(loans.c.book_id == book_id, loans.c.user_id == user_id)
+
+    @override
+    async def keep_mark(self, mark: bytes, book_id: UUID) -> None:
+        row = upsert(borrowing_marks).values(mark=mark, book_id=book_id)
+        await self._session.execute(row.on_conflict_do_nothing())
+
+    @override
+    async def has_mark(self, mark: bytes) -> bool:
+        return await self._any(borrowing_marks.c.mark == mark)
+
+    @override
+    async def hold_over(self, limit: int) -> Sequence[Loan]:
+        over = select(Loan).where(~_OPEN, loans.c.user_id.is_not(None)).limit(limit)
+        held = over.order_by(loans.c.id).with_for_update(skip_locked=True)
+        return (await self._session.scalars(held)).all()
 
     @override
     async def of_reader(self, user_id: UUID, *, open: bool | None, page: PageRequest) -> Page[Loan]:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Integer,
+    LargeBinary,
     ScalarSelect,
     Select,
     Table,
@@ -25,6 +26,8 @@ from sqlalchemy import (
     literal,
     null,
     select,
+    true,
+    tuple_,
     union_all,
     update,
 )
@@ -34,13 +37,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import override
 
 from app.adapters.postgres.tables.accounts import users
+from app.adapters.postgres.tables.audit import audit_events
 from app.adapters.postgres.tables.catalog import books, summaries
-from app.adapters.postgres.tables.lending import loans
+from app.adapters.postgres.tables.lending import borrowing_marks, loans
 from app.adapters.postgres.tables.recommendations import feedback, forgotten, showings, views
 from app.adapters.postgres.tables.reviews import reviews
 from app.domains.catalog.model import UNKNOWN_AUTHOR
 from app.domains.recommendations.model import Deed, DeedKind, FeedbackAction, Past, deeds_of_loan
-from app.domains.recommendations.ports import Extent, ReadingRepository
+from app.domains.recommendations.ports import Extent, ReadingRepository, Revision
+from app.ports.audit import Act
 from app.ports.recommender import Item
 
 _LOAN = "loan"
@@ -66,16 +71,20 @@ class SqlReadingRepository(ReadingRepository):
         return Extent(found[0], found[1], found[2])
 
     @override
-    async def revision(self) -> str:
-        state = func.concat_ws(
-            "/",
+    async def revision(self) -> Revision:
+        nobodys = select(func.count()).where(loans.c.user_id.is_(None)).scalar_subquery()
+        erased = select(func.count()).where(audit_events.c.act == Act.ACCOUNT_ERASED)
+        library = _fingerprint(
             _state_of(books, books.c.updated_at),
             _state_of(summaries, summaries.c.updated_at),
-            _state_of(forgotten, forgotten.c.at),
             _loans_roughly(),
+            length=12,
         )
-        fingerprint = select(func.left(func.md5(state), 12))
-        return str((await self._session.execute(fingerprint)).scalar_one())
+        # Erased readers leave nameless loans behind, and those who never borrowed only the act.
+        forgot = _state_of(forgotten, forgotten.c.at)
+        memory = _fingerprint(forgot, nobodys, erased.scalar_subquery(), length=8)
+        found = (await self._session.execute(select(library, memory))).one()
+        return Revision(found[0], found[1])
 
     @override
     async def items(self, after: UUID | None, limit: int) -> Sequence[Item]:
@@ -157,6 +166,12 @@ class SqlReadingRepository(ReadingRepository):
         return Past(frozenset(had or ()), frozenset(refused or ()))
 
     @override
+    async def marked(self, marks: Collection[bytes]) -> Collection[bytes]:
+        mark = borrowing_marks.c.mark
+        wanted = select(mark).where(mark == any_(literal(list(marks), ARRAY(LargeBinary))))
+        return set(await self._session.scalars(wanted)) if marks else set()
+
+    @override
     async def note_view(self, user_id: UUID, book_id: UUID, at: datetime) -> None:
         day = literal(at.astimezone(UTC).date())
         both = books.join(users, (books.c.id == book_id) & (users.c.id == user_id))
@@ -166,8 +181,24 @@ class SqlReadingRepository(ReadingRepository):
         await self._session.execute(row.on_conflict_do_nothing())
 
     @override
-    async def forget_views(self, before: datetime) -> None:
-        await self._session.execute(delete(views).where(views.c.at < before))
+    async def forget_views(self, before: datetime, limit: int) -> int:
+        key = tuple_(*views.primary_key)
+        old = select(*views.primary_key).where(views.c.at < before).limit(limit)
+        gone = await self._session.execute(delete(views).where(key.in_(old)).returning(1))
+        return len(gone.all())
+
+    @override
+    async def forget_learnt(self, limit: int) -> int:
+        undone = 0
+        for table, learnt in ((views, true()), (feedback, feedback.c.action != "dismiss")):
+            key = tuple_(*table.primary_key)
+            some = select(*table.primary_key).where(learnt).limit(limit)
+            gone = await self._session.execute(delete(table).where(key.in_(some)).returning(1))
+            undone += len(gone.all())
+        some = select(showings.c.id).where(func.cardinality(showings.c.propensities) > 0)
+        told = update(showings).where(showings.c.id.in_(some.limit(limit)))
+        changed = await self._session.execute(told.values(propensities=[]).returning(1))
+        return undone + len(changed.all())
 
     @override
     async def forget_history(self, user_id: UUID, at: datetime) -> None:
@@ -183,6 +214,10 @@ class SqlReadingRepository(ReadingRepository):
 def _counted(table: Table, up_to: int) -> ScalarSelect[int]:
     some = select(literal(1)).select_from(table).limit(up_to).subquery()
     return select(func.count()).select_from(some).scalar_subquery()
+
+
+def _fingerprint(*states: ScalarSelect[Any], length: int) -> ColumnElement[str]:
+    return func.left(func.md5(func.concat_ws("/", *states)), length)
 
 
 def _state_of(table: Table, changed_at: ColumnElement[Any]) -> ScalarSelect[str]:

@@ -1,6 +1,6 @@
 """Preferences, what was shown, and the fitted models, in Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
@@ -99,15 +99,16 @@ class SqlModelRepository(ModelRepository):
         return (await self._session.scalars(newest.limit(limit))).all()
 
     @override
+    async def latest(self, name: str) -> StoredModel | None:
+        last = select(StoredModel).where(models.c.name == name)
+        ordered = last.order_by(models.c.announced_at.desc(), models.c.id.desc())
+        return (await self._session.scalars(ordered.limit(1))).one_or_none()
+
+    @override
     async def useless(
-        self, name: str, *, kept: int, superseded_before: datetime, announced_before: datetime
+        self, *, kept: Collection[UUID], superseded_before: datetime, announced_before: datetime
     ) -> Sequence[StoredModel]:
-        newest = {model.id for model in await self.published(name, kept)}
-        superseded = and_(
-            models.c.name == name,
-            models.c.published_at < superseded_before,
-            models.c.id.not_in(newest),
-        )
+        superseded = and_(models.c.published_at < superseded_before, models.c.id.not_in(kept))
         left_behind = and_(
             models.c.published_at.is_(None), models.c.announced_at < announced_before
         )

@@ -12,6 +12,11 @@ from app.ports.replies import FirstStillRuns, Reply, ReplyMemory
 
 _KEPT = text("interval '24 hours'")
 _LONGEST_REQUEST = text("interval '5 minutes'")
+# Each by an index of its own.
+_WORN_OUT = (
+    replies.c.claimed_at < func.now() - _KEPT,
+    replies.c.status.is_(None) & (replies.c.claimed_at < func.now() - _LONGEST_REQUEST),
+)
 
 
 class SqlReplyMemory(ReplyMemory):
@@ -19,11 +24,14 @@ class SqlReplyMemory(ReplyMemory):
         self._sessions = sessions
 
     @override
-    async def claim(self, user_id: UUID, key: str) -> Reply | None:
+    async def claim(self, user_id: UUID, key: str, holder: UUID) -> Reply | None:
         with translated({}):
             async with self._sessions.begin() as session:
-                await session.execute(_forget_worn_out())
-                claim = insert(replies).values(user_id=user_id, key=key, claimed_at=func.now())
+                for worn_out in _WORN_OUT:
+                    await session.execute(_forget(worn_out))
+                claim = insert(replies).values(
+                    user_id=user_id, key=key, holder=holder, claimed_at=func.now()
+                )
                 claimed = await session.execute(
                     claim.on_conflict_do_nothing().returning(replies.c.key)
                 )
@@ -36,7 +44,7 @@ class SqlReplyMemory(ReplyMemory):
         return Reply(row.fingerprint, row.status, row.headers, row.body)
 
     @override
-    async def keep(self, user_id: UUID, key: str, reply: Reply) -> None:
+    async def keep(self, user_id: UUID, key: str, holder: UUID, reply: Reply) -> None:
         values = {
             "fingerprint": reply.fingerprint,
             "status": reply.status,
@@ -45,23 +53,23 @@ class SqlReplyMemory(ReplyMemory):
         }
         with translated({}):
             async with self._sessions.begin() as session:
-                await session.execute(update(replies).where(_at(user_id, key)).values(values))
+                mine = _at(user_id, key) & (replies.c.holder == holder)
+                await session.execute(update(replies).where(mine).values(values))
 
     @override
-    async def release(self, user_id: UUID, key: str) -> None:
+    async def release(self, user_id: UUID, key: str, holder: UUID) -> None:
         with translated({}):
             async with self._sessions.begin() as session:
-                await session.execute(delete(replies).where(_at(user_id, key)))
+                mine = _at(user_id, key) & (replies.c.holder == holder)
+                await session.execute(delete(replies).where(mine))
 
 
 def _at(user_id: UUID, key: str) -> ColumnElement[bool]:
     return (replies.c.user_id == user_id) & (replies.c.key == key)
 
 
-def _forget_worn_out() -> Delete:
-    old = replies.c.claimed_at < func.now() - _KEPT
-    given_up = replies.c.status.is_(None) & (replies.c.claimed_at < func.now() - _LONGEST_REQUEST)
+def _forget(worn_out: ColumnElement[bool]) -> Delete:
     here = tuple_(replies.c.user_id, replies.c.key)
     # What another claim is removing right now may stay to it: no two wait for each other.
-    worn_out = select(replies.c.user_id, replies.c.key).where(old | given_up)
-    return delete(replies).where(here.in_(worn_out.with_for_update(skip_locked=True)))
+    found = select(replies.c.user_id, replies.c.key).where(worn_out)
+    return delete(replies).where(here.in_(found.with_for_update(skip_locked=True)))

@@ -4,7 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Subquery, and_, case, delete, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Subquery,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,10 +34,20 @@ from app.domains.reviews.model import (
     Standing,
     ranked_counts,
 )
-from app.domains.reviews.model.topics import PROMOTED_AT, topics_of
+from app.domains.reviews.model.topics import FREE, MOST_TAGS, PROMOTED_AT, topics_of
 
 _STARS = [f"stars_{n}" for n in range(1, 6)]
 _READERS_AN_EXEMPLAR = 2
+
+_FREE = aspect_stats.c.aspect.startswith(FREE, autoescape=True)
+_OF_BOOK = select(aspect_stats).where(aspect_stats.c.book_id == bindparam("book_id"))
+_READERS = aspect_stats.c.positive + aspect_stats.c.negative + aspect_stats.c.mixed
+_COUNTS = (
+    _OF_BOOK.where(~_FREE),
+    _OF_BOOK.where(_FREE)
+    .order_by(_READERS.desc(), aspect_stats.c.aspect.collate("C"))
+    .limit(MOST_TAGS),
+)
 
 # A reader appears twice at most (with a sentence of handy length, and with another), so four
 # rows hold two readers.
@@ -164,12 +185,11 @@ class ReviewSums:
         return sorted((tuple(row) for rows in found for row in rows), key=str)
 
     async def _counts(self, book_id: UUID) -> tuple[list[AspectCount], dict[str, int]]:
-        """The counts of the aspects of our list, and how many readers use which free tag."""
-        query = select(aspect_stats).where(aspect_stats.c.book_id == book_id)
-        rows = await self._session.execute(query)
-        counts = [AspectCount(r.aspect, r.positive, r.negative, r.mixed) for r in rows]
-        tags = {count.aspect: count.readers for count in counts if count.is_free}
-        return [count for count in counts if not count.is_free], tags
+        """The counts of the aspects of our list, and how many readers use which free tag: of
+        the most used ones."""
+        ours, free = [await self._session.execute(query, {"book_id": book_id}) for query in _COUNTS]
+        tags = {row.aspect: row.positive + row.negative + row.mixed for row in free}
+        return [AspectCount(r.aspect, r.positive, r.negative, r.mixed) for r in ours], tags
 
     async def _topic_counts(self, book_id: UUID, topics: Mapping[str, str]) -> list[AspectCount]:
         if not topics:

@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import override
 
+from app.adapters.postgres.audit import SqlAuditTrail
 from app.adapters.postgres.engine import Sessions, Violations, translated
 from app.adapters.postgres.jobs import SqlJobQueue
 from app.ports.work import UnitOfWork
@@ -27,6 +28,7 @@ class SqlWork(UnitOfWork):
     async def __aenter__(self) -> Self:
         self._session = self._sessions()
         self.jobs = SqlJobQueue(self._session)
+        self.audit = SqlAuditTrail(self._session)
         self._open(self._session)
         return self
 

@@ -10,6 +10,7 @@ Nothing in it is ever executed, unlike a pickle, and a file that ends early fail
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -53,6 +54,15 @@ def read_archive(source: BinaryIO, model: str) -> Archive:
     if source.read(_DIGEST + 1) != digest.digest():
         raise ModelDamaged("The checksum of the model file does not match its content.")
     return Archive(model, header["facts"], arrays)
+
+
+@contextmanager
+def whole(arrays: Mapping[str, Array]) -> Iterator[Mapping[str, Array]]:
+    """For making a model of arrays: raises ModelDamaged where they do not make one."""
+    try:
+        yield arrays
+    except (LookupError, TypeError, ValueError) as error:
+        raise ModelDamaged("The model file is not of the arrays that make a model.") from error
 
 
 def words_to_array(words: Sequence[str]) -> Array:

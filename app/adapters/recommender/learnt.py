@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from app.adapters.recommender.answering import Contribution, Judged, answer, judged
-from app.adapters.recommender.archive import Archive, read_archive, write_archive
+from app.adapters.recommender.archive import Archive, read_archive, whole, write_archive
 from app.adapters.recommender.content import Content, content_of
 from app.adapters.recommender.evidence import Evidence, Reader, reader_of
 from app.adapters.recommender.features import Signals
@@ -123,9 +123,9 @@ class LearntRecommender(Recommender):
 
     @override
     def load(self, source: BinaryIO) -> None:
-        arrays = read_archive(source, self.name).arrays
-        learnt = Learnt.from_arrays(arrays) if "learnt.readers" in arrays else None
-        self._model = Model(Content.from_arrays(arrays), learnt)
+        with whole(read_archive(source, self.name).arrays) as arrays:
+            learnt = Learnt.from_arrays(arrays) if "learnt.readers" in arrays else None
+            self._model = Model(Content.from_arrays(arrays), learnt)
 
     def _learn(self, content: Content, history: History) -> Learnt:
         members = history.most_read(MOST_ITEMS)
@@ -185,7 +185,8 @@ class _Question:
         return np.asarray(self._weights[:, np.newaxis] * said)
 
     def _because(self, alike: Vector, learnt: Vector) -> Iterator[Contribution]:
-        for place in np.flatnonzero(alike + learnt > 0):
+        # What is against a disliked book speaks for this one, but that is not what a reason says.
+        for place in np.flatnonzero((alike + learnt > 0) & self._liked):
             item_id = self.content.shelf.ids[self.reader.rows[place]]
             like_it, read_with_it = _BORROWED(item_id=item_id), _READ_WITH(item_id=item_id)
             reason = like_it if alike[place] >= learnt[place] else read_with_it

@@ -7,7 +7,7 @@ from uuid import UUID
 from typing_extensions import override
 
 from app.adapters.recommender.answering import Contribution, answer, judged
-from app.adapters.recommender.archive import Archive, read_archive, write_archive
+from app.adapters.recommender.archive import Archive, read_archive, whole, write_archive
 from app.adapters.recommender.content import Content, content_of
 from app.adapters.recommender.evidence import Evidence, reader_of
 from app.adapters.recommender.graph import Rows, Vector
@@ -70,7 +70,8 @@ class TfidfRecommender(Recommender):
 
     @override
     def load(self, source: BinaryIO) -> None:
-        self._content = Content.from_arrays(read_archive(source, self.name).arrays)
+        with whole(read_archive(source, self.name).arrays) as arrays:
+            self._content = Content.from_arrays(arrays)
 
 
 def because_of_content(evidence: Evidence, rows: Rows) -> Iterator[Sequence[Contribution]]:

@@ -7,6 +7,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, aclosing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 from uuid import uuid4
@@ -14,10 +15,10 @@ from uuid import uuid4
 from typing_extensions import override
 
 from app.adapters.storage.streams import Tally, check_key, in_thread, pieces
+from app.ports.files import ListedObject, ListedStorage
 from app.ports.storage import (
     ByteRange,
     ObjectMissing,
-    StorageProvider,
     StorageUnavailable,
     StoredObject,
 )
@@ -34,7 +35,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class LocalStorage(StorageProvider):
+class LocalStorage(ListedStorage):
     """Files below `root`, which any number of processes of one machine may share.
 
     The object a/b.txt is the file a+/b.txt: no key has a `+`, so an object and a folder of
@@ -66,6 +67,16 @@ class LocalStorage(StorageProvider):
         if part.start >= file.size:
             raise RangeNotSatisfiable
         return _chunks(file, part.start, min(part.end + 1, file.size))
+
+    @override
+    async def listing(self) -> AsyncIterator[ListedObject]:
+        folders: list[tuple[str, ...]] = [()]
+        while folders:
+            names = folders.pop()
+            found, below = await _on_disk(_listed, self._root, names)
+            folders += below
+            for each in found:
+                yield each
 
     @override
     async def delete(self, key: str) -> None:
@@ -165,6 +176,24 @@ async def _chunks(file: _OpenFile, start: int, end: int) -> AsyncIterator[bytes]
             yield data
     finally:
         file.close()
+
+
+def _listed(root: Path, names: tuple[str, ...]) -> tuple[list[ListedObject], list[tuple[str, ...]]]:
+    """The objects in a folder, and the folders in it."""
+    objects, folders = [], []
+    with suppress(FileNotFoundError), _folder(root, names) as folder, os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                if entry.is_dir(follow_symlinks=False) and entry.name != _INCOMING:
+                    folders.append((*names, entry.name))
+                elif entry.is_file(follow_symlinks=False):
+                    objects.append(_seen((*names, entry.name), entry.stat(follow_symlinks=False)))
+    return objects, folders
+
+
+def _seen(names: tuple[str, ...], status: os.stat_result) -> ListedObject:
+    key = "/".join(name.removesuffix("+") for name in names)
+    return ListedObject(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 def _remove(root: Path, names: Sequence[str]) -> None:

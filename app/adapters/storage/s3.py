@@ -14,10 +14,10 @@ from typing_extensions import override
 from urllib3.exceptions import HTTPError
 
 from app.adapters.storage.streams import Tally, check_key, in_thread, pieces
+from app.ports.files import ListedObject, ListedStorage
 from app.ports.storage import (
     ByteRange,
     ObjectMissing,
-    StorageProvider,
     StorageUnavailable,
     StoredObject,
 )
@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the stubs are no part of an installation
         CompletedPartTypeDef,
         CreateBucketRequestTypeDef,
         GetObjectRequestTypeDef,
+        ListObjectsV2RequestTypeDef,
     )
 
 PART_SIZE = 8 << 20
@@ -41,7 +42,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class S3Storage(StorageProvider):
+class S3Storage(ListedStorage):
     """One bucket; made on first use if it is missing and the credentials allow it.
 
     Without an endpoint: AWS. Without keys: whatever AWS's own chain finds (environment,
@@ -88,6 +89,16 @@ class S3Storage(StorageProvider):
         return self._chunks(await self._call(self._open, key, part))
 
     @override
+    async def listing(self) -> AsyncIterator[ListedObject]:
+        token = None
+        while True:
+            page, token = await self._call(self._listed, token)
+            for each in page:
+                yield each
+            if token is None:
+                return
+
+    @override
     async def delete(self, key: str) -> None:
         check_key(key)
         client = await self._call(self._connected)
@@ -124,6 +135,17 @@ class S3Storage(StorageProvider):
                 yield data
         finally:
             body.close()
+
+    def _listed(self, token: str | None) -> tuple[list[ListedObject], str | None]:
+        request: ListObjectsV2RequestTypeDef = {"Bucket": self._bucket}
+        if token is not None:
+            request["ContinuationToken"] = token
+        answer = self._connected().list_objects_v2(**request)
+        found = [
+            ListedObject(each["Key"], each["Size"], each["LastModified"])
+            for each in answer.get("Contents", ())
+        ]
+        return found, answer.get("NextContinuationToken")
 
     def _has(self, key: str) -> bool:
         try:

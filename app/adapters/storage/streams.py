@@ -49,6 +49,9 @@ async def pieces(stream: AsyncIterator[bytes], size: int) -> AsyncGenerator[byte
     """The same bytes cut anew: every piece has `size` bytes, the last one may have fewer."""
     gathered = bytearray()
     async for chunk in stream:
+        if not gathered and len(chunk) == size:
+            yield chunk
+            continue
         gathered += chunk
         while len(gathered) >= size:
             yield _cut(gathered, size)

@@ -9,6 +9,8 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +27,7 @@ _HEADER = {"alg": ALGORITHM, "typ": "at+jwt"}
 _MAX_LENGTH = 4096
 _MIN_KEY = 32
 _LEEWAY = 30
+_REMEMBERED = 4096
 
 
 class JoseTokens(TokenIssuer):
@@ -35,6 +38,9 @@ class JoseTokens(TokenIssuer):
             raise ValueError(f"a token key has at least {_MIN_KEY} bytes")
         jwk.construct(key, ALGORITHM)
         self._key = key
+        # What a token says and that we signed it never changes; when it ends does the clock say.
+        # What is refused is an error, and no error is remembered.
+        self._said = lru_cache(_REMEMBERED)(self._read)
         self._lifetime = int(lifetime.total_seconds())
 
     @override
@@ -55,20 +61,22 @@ class JoseTokens(TokenIssuer):
     @override
     def verify(self, token: str, now: datetime) -> Claims:
         try:
-            return self._claims(token, now.timestamp())
+            return self._checked(self._said(token), now.timestamp())
         except InvalidToken:
             raise
         # RecursionError, OverflowError and what else a decoder may think of.
         except Exception as error:
             raise InvalidToken from error
 
-    def _claims(self, token: str, now: float) -> Claims:
+    def _read(self, token: str) -> Mapping[str, Any]:
+        """What the token says, once it is one and signed."""
         _require(len(token) <= _MAX_LENGTH)
         header, payload, signature = token.split(".")
         _require(_decoded(header) == _HEADER)
         _require(all(_is_canonical(part) for part in (payload, signature)))
-        verified = jws.verify(token, self._key, algorithms=[ALGORITHM])
-        return self._checked(json.loads(verified), now)
+        said = json.loads(jws.verify(token, self._key, algorithms=[ALGORITHM]))
+        _require(isinstance(said, dict))
+        return MappingProxyType(said)
 
     def _checked(self, claims: Mapping[str, Any], now: float) -> Claims:
         issued, expires = claims["iat"], claims["exp"]

@@ -5,10 +5,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
+from starlette.responses import StreamingResponse
 
-from app.api.dependencies import Accounts, CurrentSession, CurrentUser, Paging
+from app.api.dependencies import Accounts, CurrentSession, CurrentUser, OwnData, Paging
 from app.api.problems import problems
 from app.api.schemas.accounts import (
+    EraseIn,
     PasswordIn,
     RefreshIn,
     RenameIn,
@@ -25,6 +27,7 @@ from app.domains.accounts.errors import (
     InvalidToken,
     LastAdmin,
     OpenLoans,
+    PasswordNeeded,
     TooManySignIns,
     UserNotFound,
     WeakPassword,
@@ -89,9 +92,10 @@ async def sign_up(body: SignUpIn, accounts: Accounts) -> UserOut:
     responses=problems(InvalidCredentials, Unsupported, Invalid, TooManySignIns, Unavailable),
 )
 async def sign_in(
-    credentials: Annotated[SignInIn, Depends(_credentials)], accounts: Accounts
+    request: Request, credentials: Annotated[SignInIn, Depends(_credentials)], accounts: Accounts
 ) -> TokensOut:
-    tokens = await accounts.sign_in(credentials.email, credentials.password)
+    address = request.client.host if request.client else None
+    tokens = await accounts.sign_in(credentials.email, credentials.password, address=address)
     return TokensOut.model_validate(tokens)
 
 
@@ -121,10 +125,48 @@ async def rename(body: RenameIn, accounts: Accounts, user: CurrentUser) -> UserO
 
 
 @router.delete(
-    "/users/me", status_code=204, responses=problems(NotAuthenticated, OpenLoans, LastAdmin)
+    "/users/me",
+    status_code=204,
+    responses=problems(
+        NotAuthenticated,
+        InvalidCredentials,
+        PasswordNeeded,
+        TooManySignIns,
+        Unavailable,
+        OpenLoans,
+        LastAdmin,
+    ),
 )
-async def erase_account(accounts: Accounts, user: CurrentUser) -> None:
-    await accounts.erase_account(user)
+async def erase_account(
+    accounts: Accounts, user: CurrentUser, session: CurrentSession, body: EraseIn | None = None
+) -> None:
+    """Erase the account and what is known of you. Who signed in more than 15 minutes ago sends
+    the password again."""
+    password = body.password if body else None
+    await accounts.erase_account(user, session, password=password)
+
+
+@router.get(
+    "/users/me/export",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "content": {"application/json": {"schema": {"type": "object"}}},
+            "description": "All that is kept of you, secrets apart, a list for each kind",
+        },
+        **problems(NotAuthenticated),
+    },
+)
+async def export_my_data(data: OwnData, user: CurrentUser) -> StreamingResponse:
+    """Everything the library keeps of you. The files you brought are at
+    `GET /books/{id}/content`, by the ids under `uploads`."""
+    headers = {
+        "Content-Disposition": 'attachment; filename="luminalib-export.json"',
+        "Cache-Control": "no-store",
+    }
+    return StreamingResponse(
+        await data.export(user), headers=headers, media_type="application/json"
+    )
 
 
 @router.post(

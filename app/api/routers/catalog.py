@@ -34,6 +34,8 @@ from app.domains.catalog.errors import (
 )
 from app.domains.catalog.model import BookQuery
 from app.domains.catalog.service import ReceivedFile, ShelvingService
+from app.ports.files import ObjectDamaged
+from app.ports.storage import ObjectMissing, StorageUnavailable
 from app.ports.text import EmptyFile, UnknownFormat
 from app.shared.errors import LibraryError, NotAuthenticated, RangeNotSatisfiable, Unavailable
 
@@ -83,7 +85,7 @@ class BookForm:
             if value.strip() or name not in BookIn.model_fields
         }
         try:
-            return BookIn.model_validate(given).said()
+            return BookIn.model_validate_strings(given).said()
         except ValidationError as error:
             errors = [{**e, "loc": ("body", *e["loc"])} for e in error.errors()]
             raise RequestValidationError(errors) from error
@@ -231,15 +233,24 @@ async def replace_content(
     "/{book_id}/content",
     response_class=StreamingResponse,
     responses={
-        200: {"content": {"application/octet-stream": {}}, "description": "The whole file"},
-        206: {"content": {"application/octet-stream": {}}, "description": "A part of it"},
-        **problems(BookNotFound, ContentNotYours, RangeNotSatisfiable),
+        200: {"content": {"*/*": {}}, "description": "The whole file"},
+        206: {"content": {"*/*": {}}, "description": "A part of it"},
+        **problems(
+            BookNotFound,
+            ContentNotYours,
+            ObjectMissing,
+            ObjectDamaged,
+            RangeNotSatisfiable,
+            StorageUnavailable,
+        ),
     },
 )
 async def download(
     book_id: UUID, request: Request, user: CurrentUser, shelving: Shelving
 ) -> StreamingResponse:
-    """The book's file, for who has it on loan, who brought it, and librarians."""
+    """The book's file, for who has it on loan, who brought it, and librarians. Each block is
+    held against what was stored before it goes out: of a damaged file nothing wrong is sent,
+    it is refused, or the answer breaks off before the damage."""
     content = await shelving.content_of(user, book_id)
     part = requested_part(request.headers, size=content.size, etag=content.sha256)
     stream = await shelving.open(content, part)

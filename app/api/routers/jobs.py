@@ -6,10 +6,11 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from app.api.dependencies import CurrentUser, Jobs
+from app.api.dependencies import Audit, CurrentUser, Jobs
 from app.api.problems import problems
 from app.api.schemas.base import Out
 from app.api.schemas.catalog import ErrorOut, ProgressOut
+from app.ports.audit import Act, Subject
 from app.ports.jobs import JobReport, JobState
 from app.shared.errors import Forbidden, NotAuthenticated, NotFound
 
@@ -39,11 +40,13 @@ class JobOut(Out):
 
 
 @router.get("/{job_id}", responses=problems(JobNotFound, Forbidden))
-async def show_job(job_id: UUID, user: CurrentUser, jobs: Jobs) -> JobOut:
+async def show_job(job_id: UUID, user: CurrentUser, jobs: Jobs, audit: Audit) -> JobOut:
     """How a job stands: its owner and librarians may look."""
     report = await jobs.find(job_id)
     if report is None:
         raise JobNotFound
     if report.owner_id != user.id and not user.keeps_the_library:
         raise Forbidden("Only who started a job, or a librarian, may look at it.")
+    if report.owner_id not in (user.id, None):
+        await audit.record(Act.JOB_SEEN, Subject("job", str(job_id)), kind=report.kind)
     return JobOut.of(report)

@@ -54,8 +54,8 @@ async def search(
 ) -> SearchOut:
     """Books by title, author or ISBN, typos forgiven, and the passages of their text that
     say most of the question, with the place and a verbatim snippet."""
-    hits = await search.search(actor, q, scope, filters, limit)
-    return SearchOut.of(hits, await search.facets(q, filters) if facets else None)
+    answer = await search.search(actor, q, scope, filters, limit)
+    return SearchOut.of(answer, await search.facets(q, filters) if facets else None)
 
 
 @router.get("/books/{book_id}/search", responses=problems(BookNotFound))

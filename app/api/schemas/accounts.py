@@ -2,7 +2,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 
 from app.api.schemas.base import In, Line, Out
 from app.domains.accounts.model import Role
@@ -46,11 +46,15 @@ class PasswordIn(In):
     new_password: str
 
 
+class EraseIn(In):
+    password: KnownPassword
+
+
 class UserChangeIn(In):
     """What is left out stays."""
 
     role: Role | None = None
-    disabled: bool | None = None
+    disabled: StrictBool | None = None
 
 
 class TokensOut(Out):

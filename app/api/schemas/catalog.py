@@ -57,6 +57,7 @@ def _distinct(names: list[str]) -> list[str]:
     return list({name.casefold(): name for name in reversed(names)}.values())[::-1]
 
 
+Year = Annotated[int, Field(strict=True, ge=-4000), AfterValidator(_not_too_far)]
 Names = Annotated[list[Line], Field(max_length=100), AfterValidator(_distinct)]
 Isbn = Annotated[str, StringConstraints(max_length=32), Storable, AfterValidator(_isbn)]
 Language = Annotated[
@@ -72,12 +73,12 @@ class BookIn(In):
     author: Line | None = None
     genre: Line | None = None
     genres: Names | None = None
-    year_published: Annotated[int, Field(ge=-4000), AfterValidator(_not_too_far)] | None = None
+    year_published: Year | None = None
     isbn: Isbn | None = None
     language: Language | None = None
     tags: Names | None = None
     description: Prose | None = None
-    copies: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    copies: Annotated[int, Field(strict=True, ge=1, le=10_000)] | None = None
 
     @field_validator("genres", "tags", mode="before")
     @classmethod

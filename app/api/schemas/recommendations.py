@@ -17,7 +17,7 @@ from app.ports.recommender import ReasonKind
 
 class TasteIn(In):
     name: Line
-    weight: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)] = 1.0
+    weight: Annotated[float, Field(strict=True, ge=-1, le=1, allow_inf_nan=False)] = 1.0
 
 
 def _named_once(tastes: list[TasteIn]) -> list[TasteIn]:

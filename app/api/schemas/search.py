@@ -1,11 +1,10 @@
-from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
 from app.api.schemas.base import Out
 from app.api.schemas.catalog import BookOut, FacetsOut
 from app.domains.catalog.model import Facets
-from app.domains.discovery.model import BookHit, InBookPage, PassageHit, Route
+from app.domains.discovery.model import Answer, BookHit, InBookPage, PassageHit, Route, Way
 
 
 class FoundBookOut(Out):
@@ -73,28 +72,35 @@ class BookHitOut(Out):
 
 class SearchOut(Out):
     """What was found, the best first; scores go from 0 to 1 and can be compared. `facets`
-    count all books that GET /books finds for the question; null unless asked for."""
+    count all books that GET /books finds for the question; null unless asked for. `ways`
+    says what passages were looked for by: `meaning` is missing where no embedding model is
+    set, when it did not answer in time, and while it has read nothing yet."""
 
     items: list[BookHitOut | PassageHitOut]
     facets: FacetsOut | None
+    ways: list[Way]
 
     @classmethod
-    def of(cls, hits: Sequence[BookHit | PassageHit], facets: Facets | None) -> "SearchOut":
+    def of(cls, answer: Answer, facets: Facets | None) -> "SearchOut":
         shown = FacetsOut.of(facets) if facets else None
-        return cls(items=[_out(hit) for hit in hits], facets=shown)
+        return cls(items=[_out(hit) for hit in answer.hits], facets=shown, ways=list(answer.ways))
 
 
 class InBookOut(Out):
-    """Places of one book; a list in the order of the book goes on at `next_after`."""
+    """Places of one book; a list in the order of the book goes on at `next_after`, and has
+    those only that have the words."""
 
     items: list[PassageHitOut]
     total: int
     next_after: int | None
+    ways: list[Way]
 
     @classmethod
     def of(cls, page: InBookPage) -> "InBookOut":
         items = [PassageHitOut.of(hit) for hit in page.hits]
-        return cls(items=items, total=page.total, next_after=page.next_ordinal)
+        return cls(
+            items=items, total=page.total, next_after=page.next_ordinal, ways=list(page.ways)
+        )
 
 
 def _out(hit: BookHit | PassageHit) -> BookHitOut | PassageHitOut:

@@ -1,4 +1,4 @@
-from app.shared.errors import Conflict, Invalid, NotAuthenticated, NotFound, TooMany
+from app.shared.errors import Conflict, Forbidden, Invalid, NotAuthenticated, NotFound, TooMany
 
 
 class EmailTaken(Conflict):
@@ -26,7 +26,7 @@ class InvalidToken(NotAuthenticated):
 
 
 class TooManySignIns(TooMany):
-    title = "Too many failed sign-ins on this account"
+    title = "Too many failed sign-ins"
 
 
 class UserNotFound(NotFound):
@@ -37,6 +37,11 @@ class UserNotFound(NotFound):
 class OpenLoans(Conflict):
     code = "open_loans"
     title = "Return what you have borrowed first"
+
+
+class PasswordNeeded(Forbidden):
+    code = "password_needed"
+    title = "Say your password again"
 
 
 class LastAdmin(Conflict):

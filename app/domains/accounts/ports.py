@@ -1,12 +1,15 @@
 """What the accounts room needs from outside."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from app.domains.accounts.model import Failures, Session, SpentToken, User
+from app.domains.accounts.model.audit import AuditQuery
+from app.ports.audit import AuditEvent
 from app.ports.work import UnitOfWork
 from app.shared.pages import Page, PageRequest
 
@@ -56,8 +59,8 @@ class SessionRepository(ABC):
     def spend(self, token: SpentToken) -> None: ...
 
     @abstractmethod
-    async def end_robbed(self, refresh_hash: str) -> None:
-        """End the session that exchanged this token before, if there is one."""
+    async def end_robbed(self, refresh_hash: str) -> Session | None:
+        """End the session that exchanged this token before; it, if there was one."""
 
     @abstractmethod
     async def end(self, session_id: UUID) -> None: ...
@@ -70,29 +73,56 @@ class SessionRepository(ABC):
 
 
 class FailedSignIns(ABC):
-    """Counted by account name in lower case, whether there is such an account or not."""
+    """Counted by what they were tried on or where they came from, a name of any kind."""
 
     @abstractmethod
-    async def of(self, account: str, *, since: datetime) -> Failures | None:
+    async def of(self, name: str, *, since: datetime) -> Failures | None:
         """The window that is running, if it began at or after `since`."""
 
     @abstractmethod
-    async def count(self, account: str, *, now: datetime, since: datetime) -> Failures:
+    async def count(self, name: str, *, now: datetime, since: datetime) -> Failures:
         """Count one more, in a new window when the old one began before `since`. Of many
         at once each gets its own number."""
 
     @abstractmethod
-    async def clear(self, account: str) -> None: ...
+    async def clear(self, name: str) -> None: ...
 
     @abstractmethod
     async def forget(self, *, before: datetime) -> None:
         """Drop the windows that began earlier."""
 
 
+class PersonalData(ABC):
+    """All that is kept of one person."""
+
+    sections: Sequence[str]
+
+    @abstractmethod
+    async def page(
+        self, section: str, user: User, *, after: Sequence[Any] | None, limit: int
+    ) -> tuple[Sequence[Mapping[str, Any]], Sequence[Any] | None]:
+        """At most `limit` things of a section behind the place `after`, without secrets; and
+        the place to go on from, unless they were the last."""
+
+
+class AuditLog(ABC):
+    """The reading side of what every work's `audit` writes."""
+
+    @abstractmethod
+    async def page(self, query: AuditQuery, request: PageRequest) -> Page[AuditEvent]:
+        """The newest first. Raises InvalidCursor."""
+
+    @abstractmethod
+    async def sweep(self, before: datetime, limit: int) -> int:
+        """Remove events from before, `limit` at most; how many. Nothing else removes any."""
+
+
 class AccountsWork(UnitOfWork):
     users: UserRepository
     sessions: SessionRepository
     failed_sign_ins: FailedSignIns
+    audit_log: AuditLog
+    personal_data: PersonalData
 
 
 @dataclass(frozen=True, slots=True)

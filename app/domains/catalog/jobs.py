@@ -62,6 +62,23 @@ class DiscardFile(Job):
 
 
 @dataclass(frozen=True)
+class ScrubFiles(Job):
+    """Check some of the stored files, and go on later."""
+
+    kind: ClassVar[str] = "scrub_files"
+
+    @property
+    @override
+    def lock(self) -> str:
+        return "scrub_files"
+
+    @property
+    @override
+    def dedupe(self) -> str:
+        return "scrub_files"
+
+
+@dataclass(frozen=True)
 class SweepOrphans(Job):
     """Remove announced files that never became a book, and summary nodes no book uses."""
 

@@ -128,8 +128,8 @@ class NodeRepository(ABC):
         others."""
 
     @abstractmethod
-    async def sweep(self, before: datetime) -> int:
-        """Remove nodes no book uses that were kept before; their number."""
+    async def sweep(self, before: datetime, limit: int) -> int:
+        """Remove nodes no book uses that were kept before, at most so many; their number."""
 
 
 class AnnouncedFileRepository(ABC):

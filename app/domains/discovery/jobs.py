@@ -27,6 +27,24 @@ class IndexBook(Job):
 
 
 @dataclass(frozen=True)
+class EmbedBook(Job):
+    """Give passages of the book that have none their vectors."""
+
+    kind: ClassVar[str] = "embed_book"
+    book_id: UUID
+
+    @property
+    @override
+    def lock(self) -> str:
+        return f"embed:{self.book_id}"
+
+    @property
+    @override
+    def dedupe(self) -> str:
+        return f"embed_book:{self.book_id}"
+
+
+@dataclass(frozen=True)
 class CountWords(Job):
     """Find out anew which words are common."""
 

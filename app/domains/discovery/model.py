@@ -13,6 +13,8 @@ from app.shared.words import UNSPACED
 Scope = Literal["books", "passages", "all"]
 # How a book was found: by what it is exactly called, or by something alike.
 Route = Literal["isbn", "title", "author", "alike"]
+# What passages were looked for by.
+Way = Literal["words", "meaning"]
 _PLAIN_WORD = re.compile(r"[^\W_]+")
 _WORD = re.compile(rf"{UNSPACED.pattern}|(?:(?!{UNSPACED.pattern})[^\W_])+")
 
@@ -20,8 +22,16 @@ _WORD = re.compile(rf"{UNSPACED.pattern}|(?:(?!{UNSPACED.pattern})[^\W_])+")
 def words_of(text: str) -> Iterator[tuple[int, int]]:
     """(start, end) of each word as search sees words: letters and digits together, and each
     sign of a script that puts no space between words."""
-    word = _WORD if UNSPACED.search(text) else _PLAIN_WORD
-    return (found.span() for found in word.finditer(text))
+    return (found.span() for found in _pattern(text).finditer(text))
+
+
+def different_words(text: str) -> set[str]:
+    """The same words as they are written, each once."""
+    return set(_pattern(text).findall(text))
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return _WORD if UNSPACED.search(text) else _PLAIN_WORD
 
 
 class Place(NamedTuple):
@@ -66,6 +76,22 @@ class Ranked:
 
     place: Place
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Where the vectors of one model are kept: its number there, and their length."""
+
+    number: int
+    dimensions: int
+
+
+class Unembedded(NamedTuple):
+    """A passage of a book that has no vector; `known` when an equal one has."""
+
+    ordinal: int
+    text: str
+    known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +165,18 @@ class BookHit:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found, the best first, and by which ways it was looked for."""
+
+    hits: Sequence[BookHit | PassageHit]
+    ways: Sequence[Way]
+
+
+@dataclass(frozen=True, slots=True)
 class InBookPage:
     """Hits in one book; `next_ordinal` is where the list goes on, None at its end."""
 
     hits: Sequence[PassageHit]
     total: int
     next_ordinal: int | None
+    ways: Sequence[Way]

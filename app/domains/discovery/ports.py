@@ -4,7 +4,16 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from app.domains.catalog.model import BookQuery
-from app.domains.discovery.model import Candidate, PassageText, Place, Route, Term
+from app.domains.discovery.model import (
+    Candidate,
+    PassageText,
+    Place,
+    Ranked,
+    Route,
+    Space,
+    Term,
+    Unembedded,
+)
 from app.ports.work import UnitOfWork
 
 
@@ -82,6 +91,50 @@ class IndexedBooks(ABC):
         """Count in a sample of the passages how common each word is; the words kept."""
 
 
+class PassageVectors(ABC):
+    """The text of the books by its meaning, as models have it; several side by side."""
+
+    @abstractmethod
+    async def space_of(self, reference: str) -> Space | None:
+        """Where the vectors of the model of that reference are; None when there are none."""
+
+    @abstractmethod
+    async def open(self, reference: str, dimensions: int) -> Space | None:
+        """The same, made where it is not there, and noted as in use; None when this database
+        cannot keep vectors."""
+
+    @abstractmethod
+    async def missing(self, space: Space, book_id: UUID, at_most: int) -> Sequence[Unembedded]:
+        """The last passages of the book that have no vector, in order; so many at most."""
+
+    @abstractmethod
+    async def left(self, space: Space, book_id: UUID) -> int:
+        """How many passages of the book have no vector."""
+
+    @abstractmethod
+    async def write(
+        self, space: Space, book_id: UUID, vectors: Mapping[Unembedded, Sequence[float] | None]
+    ) -> int:
+        """Keep the vectors, each of length 1; None takes that of an equal passage. How many
+        are kept now: none for a passage that is another by now, or gone with its book."""
+
+    @abstractmethod
+    async def unfinished(self, space: Space, after: UUID | None, at_most: int) -> Sequence[UUID]:
+        """Books whose first passage, which is embedded last, has no vector, in order of their
+        ids."""
+
+    @abstractmethod
+    async def nearest(
+        self, space: Space, vector: Sequence[float], k: int, within: Within
+    ) -> Sequence[Ranked]:
+        """The passages whose vectors are nearest, the best first, each with its cosine: in one
+        book or a few exactly, else about. Raises QueryTooSlow."""
+
+    @abstractmethod
+    async def forget_others(self, space: Space, at_most: int) -> int:
+        """Drop so many vectors of models that nobody has used for a day; how many."""
+
+
 class Shelves(ABC):
     """What is known of the books themselves."""
 
@@ -100,4 +153,5 @@ class Shelves(ABC):
 class DiscoveryWork(UnitOfWork):
     index: PassageIndex
     indexed: IndexedBooks
+    vectors: PassageVectors
     shelves: Shelves

@@ -1,4 +1,5 @@
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from uuid import UUID
 
 from app.domains.lending.model import Loan
@@ -32,6 +33,18 @@ class LoanRepository(ABC):
 
     @abstractmethod
     async def has_ever_borrowed(self, user_id: UUID, book_id: UUID) -> bool: ...
+
+    @abstractmethod
+    async def keep_mark(self, mark: bytes, book_id: UUID) -> None:
+        """Keep the mark for as long as there is the book; once more changes nothing."""
+
+    @abstractmethod
+    async def has_mark(self, mark: bytes) -> bool: ...
+
+    @abstractmethod
+    async def hold_over(self, limit: int) -> Sequence[Loan]:
+        """Loans that are over and still somebody's, `limit` at most, held until the work ends;
+        those somebody else holds are passed over."""
 
     @abstractmethod
     async def of_reader(self, user_id: UUID, *, open: bool | None, page: PageRequest) -> Page[Loan]:

@@ -1,6 +1,7 @@
 """Borrow, return, renew."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,16 +12,20 @@ from app.domains.lending.errors import (
     NoCopyAvailable,
     NotBorrowed,
 )
-from app.domains.lending.model import Loan
+from app.domains.lending.model import Loan, Marker
 from app.domains.lending.ports import LendingWork
 from app.ports.clock import Clock
 from app.shared.ids import new_id
 from app.shared.pages import Page, PageRequest
 
+_FORGOTTEN_AT_ONCE = 500
+
 
 class LendingService:
     """Lends each copy to one reader at a time, at most `limit` books to a reader, for a term
-    of `days` that can be renewed `renewals` times. A book that is not there: BookNotFound."""
+    of `days` that can be renewed `renewals` times. A book that is not there: BookNotFound.
+
+    Without `keeps_history` a loan forgets its reader when it ends, and only the mark stays."""
 
     def __init__(
         self,
@@ -30,12 +35,16 @@ class LendingService:
         days: int = 21,
         limit: int = 10,
         renewals: int = 2,
+        marker: Marker,
+        keeps_history: bool = True,
     ) -> None:
         self._begin = begin
         self._clock = clock
         self._term = timedelta(days=days)
         self._limit = limit
         self._renewals = renewals
+        self._marker = marker
+        self._keeps_history = keeps_history
 
     async def borrow(self, actor: User, book_id: UUID) -> Loan:
         """Raises AlreadyBorrowed, NoCopyAvailable, LoanLimitReached."""
@@ -57,7 +66,24 @@ class LendingService:
         async with self._begin() as work:
             loan = await _open_loan(work, actor, book_id)
             loan.give_back(self._clock.now())
-        return loan
+            told = replace(loan)
+            if not self._keeps_history:
+                await self._forget_reader(work, loan)
+        return told
+
+    async def forget_readers(self) -> int:
+        """Where no history is kept, take the readers off loans that ended while it was; of
+        how many loans."""
+        forgotten = 0
+        while not self._keeps_history:
+            async with self._begin() as work:
+                over = await work.loans.hold_over(_FORGOTTEN_AT_ONCE)
+                for loan in over:
+                    await self._forget_reader(work, loan)
+            forgotten += len(over)
+            if not over:
+                break
+        return forgotten
 
     async def renew(self, actor: User, book_id: UUID) -> Loan:
         """Raises NotBorrowed, RenewalLimitReached."""
@@ -80,7 +106,15 @@ class LendingService:
     async def has_ever_borrowed(self, user_id: UUID, book_id: UUID) -> bool:
         """Whether the reader has or had the book; False for a book that is not there."""
         async with self._begin() as work:
-            return await work.loans.has_ever_borrowed(user_id, book_id)
+            if await work.loans.has_ever_borrowed(user_id, book_id):
+                return True
+            return await work.loans.has_mark(self._marker.mark(user_id, book_id))
+
+    async def _forget_reader(self, work: LendingWork, loan: Loan) -> None:
+        if loan.user_id is not None:
+            mark = self._marker.mark(loan.user_id, loan.book_id)
+            await work.loans.keep_mark(mark, loan.book_id)
+        loan.forget_reader()
 
     def is_overdue(self, loan: Loan) -> bool:
         return loan.overdue_at(self._clock.now())

@@ -151,7 +151,8 @@ class Feedback:
 @dataclass(eq=False, kw_only=True)
 class StoredModel:
     """A fitted model and its file. It is announced before the file is written, so that a file
-    left behind by a crash is known by name, and serves from `published_at` on."""
+    left behind by a crash is known by name, and serves from `published_at` on. `seconds` is how
+    long the fit took, also one that failed; 0 while it is under way, or when its process died."""
 
     id: UUID
     name: str
@@ -172,3 +173,23 @@ class StoredModel:
     def publish(self, at: datetime, *, size: int, sha256: str, books: int, seconds: float) -> None:
         self.size, self.sha256, self.published_at = size, sha256, at
         self.books, self.seconds = books, seconds
+
+    def fail(self, *, seconds: float) -> None:
+        self.seconds = max(seconds, 0.001)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the fit came to its end, though the model may have been withdrawn since."""
+        return self.sha256 is not None
+
+    @property
+    def failed_at(self) -> datetime | None:
+        if self.fitted or not self.seconds:
+            return None
+        return self.announced_at + timedelta(seconds=self.seconds)
+
+    @property
+    def memory(self) -> str:
+        """Which readers it may have been fitted on: two models say the same when nobody was
+        forgotten between them, and neither was fitted on readers the other may not know."""
+        return self.version.rpartition("-")[2]

@@ -53,6 +53,15 @@ class Extent:
     readers: int
 
 
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """`library` is another one whenever the snapshot would differ in more than a small share
+    of the loans, `memory` whenever somebody's history was forgotten or erased; both short."""
+
+    library: str
+    memory: str
+
+
 class ReadingRepository(ABC):
     """What readers did, and what there is to read, as a model may know it."""
 
@@ -61,9 +70,7 @@ class ReadingRepository(ABC):
         """Counts no further than `up_to`, so it is cheap in the largest library."""
 
     @abstractmethod
-    async def revision(self) -> str:
-        """Short, and another one whenever the snapshot would differ in more than a small
-        share of the loans, or without the history somebody wants forgotten."""
+    async def revision(self) -> Revision: ...
 
     @abstractmethod
     async def items(self, after: UUID | None, limit: int) -> Sequence[Item]:
@@ -101,14 +108,24 @@ class ReadingRepository(ABC):
 
     @abstractmethod
     async def past_of(self, user_id: UUID) -> Past:
-        """All of it, however long ago."""
+        """All of it that is kept by the reader's name, however long ago."""
+
+    @abstractmethod
+    async def marked(self, marks: Collection[bytes]) -> Collection[bytes]:
+        """Those of the marks of borrowings that the lending room keeps."""
 
     @abstractmethod
     async def note_view(self, user_id: UUID, book_id: UUID, at: datetime) -> None:
         """Once a day at most; nothing for a book or reader that is gone."""
 
     @abstractmethod
-    async def forget_views(self, before: datetime) -> None: ...
+    async def forget_views(self, before: datetime, limit: int) -> int:
+        """Remove looks from before, `limit` at most; their number."""
+
+    @abstractmethod
+    async def forget_learnt(self, limit: int) -> int:
+        """Remove looks at books, and feedback but what was dismissed, of everybody, and how
+        likely each book was shown; `limit` rows of each at most. How many rows."""
 
     @abstractmethod
     async def forget_history(self, user_id: UUID, at: datetime) -> None:
@@ -130,11 +147,15 @@ class ModelRepository(ABC):
         """The newest first."""
 
     @abstractmethod
+    async def latest(self, name: str) -> StoredModel | None:
+        """The one announced last, whatever came of it."""
+
+    @abstractmethod
     async def useless(
-        self, name: str, *, kept: int, superseded_before: datetime, announced_before: datetime
+        self, *, kept: Collection[UUID], superseded_before: datetime, announced_before: datetime
     ) -> Sequence[StoredModel]:
-        """Those published before one moment and not among the `kept` newest, and, of any
-        name, those announced before the other and never published."""
+        """Of any name, those published before one moment that are not `kept`, and those
+        announced before the other and not published."""
 
     @abstractmethod
     async def remove(self, model_id: UUID) -> None: ...

@@ -8,7 +8,7 @@ import pytest
 from app.domains.accounts.errors import InvalidCredentials, InvalidToken
 from app.domains.accounts.model import Patience, User
 from app.domains.accounts.model.passwords import PasswordPolicy
-from app.domains.accounts.service import AccountsService, Tokens
+from app.domains.accounts.service import AccountsService, SignInThrottle, Tokens
 from tests.fakes.accounts import InMemoryAccounts, PlainHasher, RememberedTokens
 from tests.fakes.clock import FrozenClock
 
@@ -20,6 +20,7 @@ class Desk:
     kept: InMemoryAccounts = field(default_factory=InMemoryAccounts)
     hasher: PlainHasher = field(default_factory=PlainHasher)
     clock: FrozenClock = field(default_factory=FrozenClock)
+    per_address: Patience | None = None
 
     def __post_init__(self) -> None:
         self.accounts = AccountsService(
@@ -28,7 +29,9 @@ class Desk:
             tokens=RememberedTokens(),
             clock=self.clock,
             policy=PasswordPolicy(),
-            patience=Patience(),
+            throttle=SignInThrottle(
+                clock=self.clock, per_account=Patience(), per_address=self.per_address
+            ),
         )
 
     async def admin(self, email: str = "ruler@example.com") -> User:

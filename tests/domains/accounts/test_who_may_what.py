@@ -67,7 +67,7 @@ async def test_no_session_begins_with_a_password_that_changed_meanwhile(desk: De
 async def test_an_erased_account_leaves_nothing(desk: Desk) -> None:
     tokens = await desk.signed_in()
     await desk.fail_to_sign_in(1)
-    await desk.accounts.erase_account((await desk.who(tokens))[0])
+    await desk.accounts.erase_account(*await desk.who(tokens))
     assert not await desk.is_signed_in(tokens)
     assert EMAIL not in repr(desk.kept.shelf)
     await desk.accounts.sign_up(EMAIL, PASSWORD)
@@ -75,10 +75,10 @@ async def test_an_erased_account_leaves_nothing(desk: Desk) -> None:
 
 async def test_who_has_something_on_loan_stays(desk: Desk) -> None:
     tokens = await desk.signed_in()
-    user, _ = await desk.who(tokens)
+    user, session = await desk.who(tokens)
     desk.kept.shelf.borrowers.add(user.id)
     with pytest.raises(OpenLoans):
-        await desk.accounts.erase_account(user)
+        await desk.accounts.erase_account(user, session)
     assert await desk.is_signed_in(tokens)
 
 
@@ -125,7 +125,7 @@ async def test_the_last_admin_stays_one(desk: Desk) -> None:
     with pytest.raises(LastAdmin):
         await desk.accounts.grant(admin.email, Role.LIBRARIAN)
     with pytest.raises(LastAdmin):
-        await desk.accounts.erase_account(admin)
+        await desk.accounts.erase_account(admin, uuid4(), password=PASSWORD)
     assert desk.kept.shelf.users[admin.id].governs
 
 

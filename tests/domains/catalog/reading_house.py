@@ -172,6 +172,7 @@ class House:
             await self.shelving.discard_stored(arguments["storage_key"])
 
         async def sweep_orphans(arguments: Mapping[str, Any], run: JobRun) -> Mapping[str, Any]:
+            await self.ingestion.schedule_sweep(later=True)
             return await self.ingestion.sweep()
 
         return {

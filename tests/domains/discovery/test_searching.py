@@ -9,29 +9,42 @@ from app.domains.catalog.errors import BookNotFound
 from app.domains.catalog.model import BookQuery, Passage
 from app.domains.discovery.jobs import CountWords, IndexBook
 from app.domains.discovery.model import BookHit, PassageHit, Scope
-from app.domains.discovery.service import IndexingService, SearchService, Snippets
+from app.domains.discovery.service import (
+    EmbeddingService,
+    IndexingService,
+    Meanings,
+    SearchService,
+    Snippets,
+)
 from app.ports.text import Chapter
 from app.shared.ids import new_id
 from tests.contracts.test_catalog_work import a_book
 from tests.domains.catalog.reading_house import House
 from tests.fakes.discovery import InMemoryDiscovery
+from tests.fakes.embeddings import HashedWords
 from tests.fakes.jobs import InlineRun
 
 
 class Library:
     """The house, its index, and books that are read already."""
 
-    def __init__(self, **snippets: Any) -> None:
+    def __init__(self, *, meanings: HashedWords | None = None, **snippets: Any) -> None:
         self.house = House()
         self.discovery = InMemoryDiscovery(self.house.catalog)
-        self.indexing = IndexingService(begin=self.discovery.begin)
+        self.model = meanings or HashedWords()
+        begin = self.discovery.begin
+        self.embedding = EmbeddingService(begin=begin, model=meanings)
+        self.indexing = IndexingService(begin=begin, embedding=self.embedding)
         self.search = SearchService(
             begin=self.discovery.begin,
             shelving=self.house.shelving,
             snippets=Snippets(**snippets),
+            meanings=Meanings(meanings),
         )
 
-    async def add(self, title: str, *texts: str, chapters: int = 1, **said: Any) -> UUID:
+    async def add(
+        self, title: str, *texts: str, chapters: int = 1, embed: bool = True, **said: Any
+    ) -> UUID:
         book = a_book(title, **{"language": "en", **said})
         book.added_by = self.house.owner.id
         starts = [sum(map(len, texts[:n])) for n in range(len(texts))]
@@ -43,6 +56,8 @@ class Library:
             await work.books.add(book)
             await work.texts.keep(book.id, [Chapter("One", 0, 1)] * chapters, passages)
         await self.index(book.id)
+        if embed:
+            await self.embedding.embed_whole(book.id)
         return book.id
 
     async def index(self, book_id: UUID) -> list[int]:
@@ -55,7 +70,7 @@ class Library:
         self, question: str, scope: Scope = "all", limit: int = 20
     ) -> Sequence[BookHit | PassageHit]:
         stranger = self.house.stranger
-        return await self.search.search(stranger, question, scope, BookQuery(), limit)
+        return (await self.search.search(stranger, question, scope, BookQuery(), limit)).hits
 
 
 class WatchedRun(InlineRun):
@@ -117,7 +132,8 @@ async def test_who_may_not_read_the_book_sees_little_of_it(everything: bool, len
     assert not hit.readable
     assert length / 2 < len(hit.snippet.text) <= length
     for reader in (library.house.owner, library.house.librarian):
-        (hit,) = await library.search.search(reader, "gull", "passages", BookQuery(), 9)
+        answer = await library.search.search(reader, "gull", "passages", BookQuery(), 9)
+        (hit,) = answer.hits
         assert isinstance(hit, PassageHit)
         assert hit.readable
         assert 30 < len(hit.snippet.text) <= 60

@@ -26,7 +26,7 @@ def test_every_snippet_and_highlight_is_verbatim_in_the_text(
     words = sorted({folded(text[start:end]) for start, end in words_of(text)} - {""})
     forms = {word: number for number, word in enumerate(words) if number in chosen}
     found = replace(passage(text, start=len(before)), forms=forms)
-    snippet = snippet_of(found, length)
+    snippet = snippet_of(found, length, text)
     assert (before + text)[snippet.start : snippet.end] == snippet.text
     assert len(snippet.text) <= length
     ends = [0]
@@ -39,14 +39,14 @@ def test_every_snippet_and_highlight_is_verbatim_in_the_text(
 def test_a_snippet_is_where_most_of_the_question_is() -> None:
     filler = "Nothing happens here at all. " * 20
     text = f"A lamp. {filler}The storm put out the lamp of the tower. {filler}"
-    snippet = snippet_of(passage(text, lamp=1, storm=2, tower=3), 80)
+    snippet = snippet_of(passage(text, lamp=1, storm=2, tower=3), 80, "")
     assert snippet.text.startswith("The storm put out the lamp of the tower.")
     assert len(snippet.highlights) == 3
 
 
 def test_a_snippet_tears_no_words() -> None:
     text = "wonderful " * 60
-    assert set(snippet_of(passage(text), 83).text.split()) == {"wonderful"}
+    assert set(snippet_of(passage(text), 83, "").text.split()) == {"wonderful"}
 
 
 def test_neighbours_are_shown_as_one_place() -> None:

@@ -10,6 +10,7 @@ from app.domains.lending.errors import (
     NotBorrowed,
     RenewalLimitReached,
 )
+from app.domains.lending.model import Marker
 from app.domains.lending.service import LendingService
 from app.shared.ids import new_id
 from app.shared.pages import PageRequest
@@ -29,7 +30,9 @@ def shelf() -> InMemoryLending:
 
 @pytest.fixture
 def lending(shelf: InMemoryLending, clock: FrozenClock) -> LendingService:
-    return LendingService(begin=shelf.begin, clock=clock, days=21, limit=2, renewals=2)
+    return LendingService(
+        begin=shelf.begin, clock=clock, days=21, limit=2, renewals=2, marker=Marker(b"key")
+    )
 
 
 async def test_a_reader_borrows_for_the_whole_term(
@@ -101,6 +104,32 @@ async def test_a_loan_is_renewed_from_now_until_the_limit(
         assert (loan.renewals, loan.due_at) == (renewals, clock.now() + timedelta(days=21))
     with pytest.raises(RenewalLimitReached):
         await lending.renew(reader, book)
+
+
+async def test_a_book_can_be_returned_though_the_clock_stepped_back(
+    lending: LendingService, shelf: InMemoryLending, clock: FrozenClock
+) -> None:
+    reader, book = await shelf.add_reader(), await shelf.add_book()
+    borrowed_at = (await lending.borrow(reader, book)).borrowed_at
+    clock.advance(timedelta(seconds=-2))
+    assert (await lending.give_back(reader, book)).returned_at == borrowed_at
+
+
+async def test_a_renewal_makes_nothing_due_earlier_and_is_not_counted_then(
+    shelf: InMemoryLending, clock: FrozenClock
+) -> None:
+    long, short = (
+        LendingService(begin=shelf.begin, clock=clock, days=days, renewals=1, marker=Marker(b"key"))
+        for days in (21, 7)
+    )
+    reader, book = await shelf.add_reader(), await shelf.add_book()
+    due_at = (await long.borrow(reader, book)).due_at
+    clock.advance(timedelta(days=1))
+    loan = await short.renew(reader, book)
+    assert (loan.due_at, loan.renewals) == (due_at, 0)
+    clock.advance(timedelta(days=19))
+    loan = await short.renew(reader, book)
+    assert (loan.due_at, loan.renewals) == (clock.now() + timedelta(days=7), 1)
 
 
 async def test_only_what_is_borrowed_can_be_renewed(

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from app.domains.accounts.model import User
+from app.domains.lending.model import Marker
 from app.domains.recommendations.service import (
     CurrentModel,
     FittingService,
@@ -37,6 +38,7 @@ class AdviceDesk:
     workshop: InlineWorkshop = field(default_factory=InlineWorkshop)
     small: Small = field(default_factory=Small)
     learns: bool = True
+    marker: Marker = field(default_factory=lambda: Marker(b"key"))
 
     showings: dict[UUID, UUID] = field(default_factory=dict)
 
@@ -98,6 +100,7 @@ class AdviceDesk:
             shelving=InMemoryShelving(self.library),
             model=model or self.model(),
             clock=self.clock,
+            marker=self.marker,
             serving=Serving(diversity=diversity, explore=explore, learns=learns),
             chance=Random(seed),
         )

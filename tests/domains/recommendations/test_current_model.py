@@ -11,7 +11,11 @@ from typing_extensions import override
 from app.domains.accounts.model import User
 from app.domains.recommendations.jobs import FitRecommender
 from app.domains.recommendations.model import Tastes
-from app.domains.recommendations.service import RecommendationsService, Recommended
+from app.domains.recommendations.service import (
+    PublishedModel,
+    RecommendationsService,
+    Recommended,
+)
 from app.domains.recommendations.service.current_model import Small
 from tests.domains.recommendations.conftest import AdviceDesk, untold
 from tests.fakes.recommender import OverlapRecommender
@@ -207,6 +211,36 @@ async def test_a_model_of_another_version_leaves_the_last_one_that_could_be_read
     await desk.library.add_book()
     await desk.fitting().fit(untold)
     assert (await desk.service().recommend(reader, 10)).model_version == good["version"]
+
+
+class Unloadable(OverlapRecommender):
+    """Fails as no damaged file does."""
+
+    loads = 0
+
+    @override
+    def load(self, source: BinaryIO) -> None:
+        type(self).loads += 1
+        raise MemoryError
+
+
+async def test_a_model_that_cannot_be_loaded_is_not_tried_all_the_time(
+    large_desk: AdviceDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = large_desk
+    for _ in range(2):
+        await desk.library.add_book()
+        desk.clock.advance(timedelta(minutes=1))
+        await desk.fitting().fit(untold)
+    process = PublishedModel(
+        begin=desk.library.begin, storage=desk.storage, new_recommender=Unloadable, poll=0
+    )
+    for _ in range(5):
+        assert await process.current() is None
+        await settled()
+    assert Unloadable.loads == 2
+    assert caplog.text.count("could not be loaded") == 2
+    assert len([m for m in desk.library.shelf.models.values() if m.published_at]) == 2
 
 
 async def test_a_model_whose_file_is_gone_leaves_popularity(large_desk: AdviceDesk) -> None:

@@ -12,8 +12,14 @@ from app.ports.recommender import Snapshot
 from app.ports.storage import StorageUnavailable
 from app.shared.ids import new_id
 from tests.domains.recommendations.conftest import AdviceDesk, untold
+from tests.fakes.recommender import OverlapRecommender
+from tests.fakes.workshop import InlineWorkshop
 
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+
+
+class AnotherRecommender(OverlapRecommender):
+    name = "another"
 
 
 async def snapshot(desk: AdviceDesk, *, learns: bool = True) -> Snapshot:
@@ -42,6 +48,7 @@ async def test_what_is_fitted_already_is_not_fitted_again_unless_told_to(desk: A
     fitting = desk.fitting()
     assert [(await fitting.fit(untold))["fitted"] for _ in range(2)] == [True, False]
     assert (await fitting.fit(untold, anyway=True))["fitted"]
+    desk.clock.advance(MINUTE)
     await desk.library.add_book()
     assert (await fitting.fit(untold))["fitted"]
 
@@ -108,6 +115,7 @@ async def test_a_fit_that_dies_leaves_the_last_good_model(large_desk: AdviceDesk
     desk, reader = large_desk, await large_desk.library.add_reader()
     await desk.library.add_book()
     good = await desk.fitting().fit(untold)
+    desk.clock.advance(MINUTE)
     await desk.library.add_book()
     desk.workshop.broken = True
     with pytest.raises(FitFailed):
@@ -195,6 +203,114 @@ async def test_what_cannot_be_fitted_is_not_asked_for_all_the_time(desk: AdviceD
     fitting = desk.fitting()
     assert await fitting.ask_if_due()
     desk.clock.advance(timedelta(minutes=9))
+    await desk.library.add_book()
     assert not await fitting.ask_if_due()
-    desk.clock.advance(timedelta(minutes=1))
+    desk.clock.advance(MINUTE)
     assert await fitting.ask_if_due()
+
+
+async def test_a_fit_that_failed_is_asked_for_again_by_no_process_for_a_while(
+    desk: AdviceDesk,
+) -> None:
+    desk.workshop.broken = True
+    asked = 0
+    for _ in range(240):
+        await desk.library.add_book()
+        if await desk.fitting().ask_if_due():
+            asked += 1
+            with pytest.raises(FitFailed):
+                await desk.fitting().fit(untold)
+        desk.clock.advance(timedelta(seconds=5))
+    assert asked == 2
+
+
+async def test_nobody_asks_while_a_fit_is_under_way_unless_it_died(desk: AdviceDesk) -> None:
+    async with desk.library.begin() as work:
+        await work.models.add(StoredModel.announced(new_id(), "overlap", "1", desk.clock.now()))
+    desk.clock.advance(timedelta(minutes=59))
+    assert not await desk.fitting().ask_if_due()
+    desk.clock.advance(MINUTE)
+    assert await desk.fitting().ask_if_due()
+
+
+async def test_what_was_asked_for_during_a_fit_is_not_fitted_right_behind_it(
+    desk: AdviceDesk,
+) -> None:
+    made = await desk.fitting().fit(untold)
+    await desk.library.add_book()
+    again = await desk.fitting().fit(untold)
+    assert again == {"version": made["version"], "fitted": False}
+    desk.clock.advance(MINUTE)
+    assert (await desk.fitting().fit(untold))["fitted"]
+
+
+async def test_a_library_that_does_not_change_is_summed_up_once_a_minute(
+    desk: AdviceDesk,
+) -> None:
+    fitting = desk.fitting()
+    await fitting.fit(untold)
+    summed = 0
+    for _ in range(60):
+        asked = desk.library.summed_up
+        assert not await fitting.ask_if_due()
+        summed += desk.library.summed_up - asked
+        desk.clock.advance(timedelta(seconds=5))
+    assert summed == 4
+
+
+async def test_who_is_erased_is_in_no_model_after_the_next_fit(desk: AdviceDesk) -> None:
+    reader, other = await desk.library.add_reader(), await desk.library.add_reader()
+    book = await desk.library.add_book()
+    for each in (reader, other):
+        await desk.library.borrow(each, book, desk.clock.now())
+    for forget in (desk.library.erase_reader(reader), desk.service().forget_history(other)):
+        fitting = desk.fitting()
+        await fitting.fit(untold, anyway=True)
+        await fitting.fit(untold, anyway=True)
+        await forget
+        desk.clock.advance(HOUR)
+        assert await fitting.ask_if_due()
+        assert (await fitting.fit(untold))["fitted"]
+        (model,) = await published(desk)
+        assert set(desk.storage.objects) == {model.storage_key}
+    assert desk.workshop.snapshots[-1].interactions == []
+
+
+async def test_a_model_that_knows_readers_goes_at_once_where_nothing_is_learnt(
+    desk: AdviceDesk,
+) -> None:
+    reader, book = await desk.library.add_reader(), await desk.library.add_book()
+    await desk.library.borrow(reader, book, desk.clock.now())
+    await desk.fitting().fit(untold)
+    (model,) = await published(desk)
+    model.seconds = 3600
+    async with desk.library.begin() as work:
+        await work.models.add(model)
+    desk.learns = False
+    desk.clock.advance(MINUTE)
+    assert await desk.fitting().ask_if_due()
+    desk.clock.advance(HOUR)
+    await desk.fitting().fit(untold)
+    assert [model.memory for model in await published(desk)] == ["unlearnt"]
+    assert len(desk.storage.objects) == 1
+
+
+async def test_where_nothing_is_learnt_what_is_forgotten_is_no_reason_for_a_fit(
+    desk: AdviceDesk,
+) -> None:
+    desk.learns = False
+    reader = await desk.library.add_reader()
+    await desk.fitting().fit(untold)
+    await desk.library.erase_reader(reader)
+    desk.clock.advance(HOUR)
+    assert not await desk.fitting().ask_if_due()
+
+
+async def test_models_of_another_recommender_are_swept_too(desk: AdviceDesk) -> None:
+    await desk.fitting().fit(untold)
+    desk.workshop = InlineWorkshop(AnotherRecommender)
+    await desk.fitting().fit(untold)
+    assert len(desk.storage.objects) == 2
+    desk.clock.advance(HOUR)
+    assert await desk.fitting().sweep() == 1
+    assert [model.name for model in desk.library.shelf.models.values()] == ["another"]

@@ -24,6 +24,11 @@ def test_a_rating_speaks_instead_of_the_loan_it_came_from(stars: int, weight: fl
     assert liked(deed("borrowed"), deed("rated", stars=stars)) == {BOOK: weight}
 
 
+def test_a_rating_outweighs_all_that_its_loan_says() -> None:
+    loan = [deed(kind) for kind in ("borrowed", "renewed", "finished")]
+    assert liked(*loan, deed("rated", stars=1)) == {BOOK: -1.0}
+
+
 def test_deeds_add_up_and_never_beyond_one() -> None:
     assert liked(deed("borrowed"), deed("renewed")) == {BOOK: pytest.approx(0.7)}
     assert liked(*[deed("borrowed")] * 5) == {BOOK: 1.0}

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from app.domains.recommendations.model import FeedbackAction, Tastes
 from app.domains.recommendations.service import Recommended
 from app.domains.recommendations.service.current_model import Small
 from app.shared.ids import new_id
-from tests.domains.recommendations.conftest import AdviceDesk
+from tests.domains.recommendations.conftest import AdviceDesk, untold
 
 LIKE, CLICK, DISMISS = FeedbackAction.LIKE, FeedbackAction.CLICK, FeedbackAction.DISMISS
 
@@ -254,6 +255,38 @@ async def test_forgotten_history_teaches_nothing_and_open_loans_stay_away(
     assert set(books(answer)) == {read, alike}
     assert kinds(answer) == [["popular"], ["popular"]]
     assert (await service.preferences_of(reader)).learnt == Tastes()
+
+
+async def test_what_a_reader_had_is_not_shown_though_no_loan_says_so(desk: AdviceDesk) -> None:
+    """A long past of loans that forgot their reader, and every book of it comes first."""
+    reader, other = await desk.library.add_reader(), await desk.library.add_reader()
+    had = [await desk.library.add_book(f"SF {n}", genres=["SF"]) for n in range(40)]
+    new = [await desk.library.add_book(f"Salt {n}", genres=["Cooking"]) for n in range(3)]
+    await desk.service().prefer(reader, Tastes(genres={"SF": 1.0}))
+    for book in had:
+        await desk.library.keep_mark(desk.marker.mark(reader.id, book), book)
+    service = desk.service(learns=False, explore=0.5)
+    assert set(books(await service.recommend(reader, 5))) == set(new)
+    await service.prefer(other, Tastes(genres={"SF": 1.0}))
+    assert set(books(await service.recommend(other, 5))) <= set(had)
+
+
+async def test_what_just_arrived_and_was_had_is_not_shown(large_desk: AdviceDesk) -> None:
+    desk, reader = large_desk, await large_desk.library.add_reader()
+    for number in range(9):
+        await desk.library.add_book(f"Salt {number}", genres=["Cooking"])
+    await desk.fitting().fit(untold)
+    model = desk.model()
+    service = desk.service(learns=False, model=model)
+    await service.prefer(reader, Tastes(genres={"SF": 1.0}))
+    had, new = [await desk.library.add_book(f"SF {n}", genres=["SF"]) for n in range(2)]
+    await desk.library.keep_mark(desk.marker.mark(reader.id, had), had)
+    for _ in range(100):
+        await service.recommend(reader, 10)
+        await asyncio.sleep(0)
+    assert len(model.arrivals) == 2
+    shown = books(await service.recommend(reader, 10))
+    assert (had in shown, new in shown) == (False, True)
 
 
 async def test_showings_nobody_reacted_to_are_swept_after_a_month(desk: AdviceDesk) -> None:

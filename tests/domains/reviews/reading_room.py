@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from app.adapters.llm.extractive import ExtractiveLLM
 from app.domains.accounts.model import User
+from app.domains.lending.model import Marker
 from app.domains.lending.service import LendingService
 from app.domains.reviews.model import Analysis, Aspect, Consensus, Opinion, Polarity, Review
 from app.domains.reviews.service import ReviewsService
@@ -109,7 +110,9 @@ class ReadingRoom:
         self.shelf = InMemoryReviews()
         self.loans = InMemoryLending()
         self.clock = FrozenClock()
-        self.lending = LendingService(begin=self.loans.begin, clock=self.clock, limit=1000)
+        self.lending = LendingService(
+            begin=self.loans.begin, clock=self.clock, limit=1000, marker=Marker(b"key")
+        )
         self.service = self.staffed(llm or model(), enabled=enabled)
 
     def staffed(self, llm: LLMProvider, *, enabled: bool = True) -> ReviewsService:

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from app.adapters.postgres.tables import budget, discovery, jobs
+from app.adapters.postgres.tables import audit, budget, discovery, files, jobs, keys, vectors
 from app.adapters.postgres.tables.accounts import map_accounts
 from app.adapters.postgres.tables.base import metadata
 from app.adapters.postgres.tables.catalog import map_catalog
@@ -10,7 +10,17 @@ from app.adapters.postgres.tables.lending import map_lending
 from app.adapters.postgres.tables.recommendations import map_recommendations
 from app.adapters.postgres.tables.reviews import map_reviews
 
-__all__ = ["budget", "discovery", "jobs", "map_entities", "metadata"]
+__all__ = [
+    "audit",
+    "budget",
+    "discovery",
+    "files",
+    "jobs",
+    "keys",
+    "map_entities",
+    "metadata",
+    "vectors",
+]
 
 
 @cache

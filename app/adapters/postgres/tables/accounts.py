@@ -47,7 +47,8 @@ spent_tokens = Table(
     Column("spent_at", Moment, nullable=False),
 )
 
-# Failed sign-ins by lower-case e-mail, known or not, so that guessing slows down equally.
+# Failed sign-ins by account (its lower-case e-mail, known or not, so that guessing slows down
+# equally) and by address of the network.
 failed_logins = Table(
     "failed_logins",
     metadata,

@@ -217,6 +217,8 @@ summary_nodes = Table(
     Column("created_at", Moment, nullable=False),
 )
 
+Index("ix_summary_nodes_created_at", summary_nodes.c.created_at)
+
 # Which book grew from which nodes; a node no book uses may go.
 summary_uses = Table(
     "summary_uses",

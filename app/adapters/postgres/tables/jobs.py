@@ -29,5 +29,11 @@ remembered_replies = Table(
     Column("headers", Json),
     Column("body", Text),
     Column("claimed_at", Moment, nullable=False),
+    Column("holder", Uuid),
 )
 Index("ix_remembered_replies_claimed_at", remembered_replies.c.claimed_at)
+Index(
+    "ix_remembered_replies_unanswered",
+    remembered_replies.c.claimed_at,
+    postgresql_where=remembered_replies.c.status.is_(None),
+)

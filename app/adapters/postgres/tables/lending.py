@@ -6,6 +6,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     Table,
     Uuid,
 )
@@ -64,6 +65,15 @@ Index(
 )
 Index("ix_loans_reader", loans.c.user_id, loans.c.borrowed_at, loans.c.id)
 Index("ix_loans_book", loans.c.book_id, loans.c.user_id)
+
+# That somebody borrowed a book, for who knows who they are and holds the library's key: a list
+# of it says nothing.
+borrowing_marks = Table(
+    "borrowing_marks",
+    metadata,
+    Column("mark", LargeBinary, primary_key=True),
+    Column("book_id", ForeignKey("books.id", ondelete="CASCADE"), nullable=False, index=True),
+)
 
 
 def map_lending() -> None:

@@ -1,5 +1,6 @@
 """Who you are and what you may do."""
 
+import ipaddress
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -63,6 +64,9 @@ class Session:
     def alive_at(self, now: datetime) -> bool:
         return now < self.expires_at
 
+    def begun_after(self, moment: datetime) -> bool:
+        return self.created_at > moment
+
     def exchange(self, refresh_hash: str, now: datetime) -> SpentToken:
         """Go on with another refresh token; what is left of the present one."""
         spent = SpentToken(refresh_hash=self.refresh_hash, session_id=self.id, spent_at=now)
@@ -80,16 +84,30 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How many failed sign-ins an account may have within a window."""
+    """How many failed sign-ins there may be within a window."""
 
     limit: int = 10
     window: timedelta = timedelta(minutes=15)
 
     def wait(self, failures: Failures | None, now: datetime) -> int:
-        """Seconds until the account may be tried again once the limit is reached; else 0."""
+        """Seconds until the next try once the limit is reached; else 0."""
         if failures is None or failures.count < self.limit:
             return 0
         return max(0, -int((now - failures.since - self.window).total_seconds() // 1))
+
+
+def network_of(address: str | None) -> str | None:
+    """What one subscriber has: the IPv4 address, or of an IPv6 address the first 64 bits. None
+    for what is no address of the internet's protocols (a local socket)."""
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(found), 64), strict=False))
 
 
 def spelled(email: str) -> str:

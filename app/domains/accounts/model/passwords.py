@@ -2,11 +2,12 @@
 
 There are no rules of composition. A password is common when nothing is left of it once
 digits and signs at its ends, letters written as digits, repetition, keyboard walks and
-dates are seen through; the words below are our own selection of the usual ones.
+dates are seen through, or when it, or what is left, is among those a longer list has. The
+words below are our own selection of the usual ones; the list comes from outside.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -88,6 +89,8 @@ class PasswordPolicy:
     """At least `shortest` characters, none of the guessable ones; kept as typed, never cut."""
 
     shortest: int = 8
+    listed: Collection[str] = frozenset()
+    """Common passwords in lower case, to be asked `in`."""
 
     def check(self, password: str, *, email: str) -> None:
         """Raises WeakPassword, saying what would pass."""
@@ -99,7 +102,7 @@ class PasswordPolicy:
             raise self._weak("It holds something that is not a character.")
         if is_personal(password, email):
             raise self._weak("It is, or is close to, your e-mail address.")
-        if is_common(password):
+        if is_common(password, self.listed):
             raise self._weak("It is among the first that anyone would guess.")
 
     def _weak(self, why: str) -> WeakPassword:
@@ -119,8 +122,8 @@ def is_personal(password: str, email: str) -> bool:
     return not words.isdisjoint(_cores(lower))
 
 
-def is_common(password: str) -> bool:
-    """Whether a guesser with a short list of words and rules would come upon it."""
+def is_common(password: str, listed: Collection[str] = frozenset()) -> bool:
+    """Whether a guesser with a list of passwords, and rules, would come upon it."""
     lower = password.lower()
     unit = _unit(lower)
     return (
@@ -128,6 +131,7 @@ def is_common(password: str) -> bool:
         or _is_date(lower)
         or any(_is_walked(text) for text in (unit, *_cores(unit)) if text)
         or any(_unit(core) in _WORDS for core in _cores(unit))
+        or any(len(core) >= _SHORTEST_PART and core in listed for core in _cores(lower))
     )
 
 

@@ -20,6 +20,7 @@ _SWEEP_EVERY = timedelta(hours=6)
 _ORPHAN_AFTER = timedelta(hours=24)
 # Longer than any run takes whose answers no book uses yet, a long absence of the model included.
 _NODE_UNUSED_FOR = timedelta(days=30)
+_LOT = 1_000
 
 
 class IngestionService:
@@ -48,6 +49,7 @@ class IngestionService:
         except UnreadableDocument as error:
             return await self._mark_failed(book_id, content, error.reason, error.detail)
         except ObjectMissing as error:
+            # Gone, or damaged, which is found out before the parser sees any of it.
             return await self._mark_failed(book_id, content, error.code, error.detail)
         except Unavailable:
             raise
@@ -66,7 +68,7 @@ class IngestionService:
             await self._mark_failed(book_id, book.content, code, detail)
 
     async def sweep(self) -> dict[str, object]:
-        """Remove what no book refers to any more, and look again in some hours."""
+        """Remove what no book refers to any more."""
         before = self._clock.now() - _ORPHAN_AFTER
         async with self._begin() as work:
             keys = await work.files.announced_before(before)
@@ -74,14 +76,22 @@ class IngestionService:
             await self._storage.delete(key)
             async with self._begin() as work:
                 await work.files.settle(key)
-        async with self._begin() as work:
-            nodes = await work.nodes.sweep(self._clock.now() - _NODE_UNUSED_FOR)
-            await work.jobs.enqueue(SweepOrphans(), delay=_SWEEP_EVERY)
-        return {"files": len(keys), "nodes": nodes}
+        return {"files": len(keys), "nodes": await self._sweep_nodes()}
 
-    async def schedule_sweep(self) -> None:
+    async def _sweep_nodes(self) -> int:
+        """In lots, so that nobody waits long for them."""
+        before, swept = self._clock.now() - _NODE_UNUSED_FOR, 0
+        while True:
+            async with self._begin() as work:
+                lot = await work.nodes.sweep(before, _LOT)
+            swept += lot
+            if lot < _LOT:
+                return swept
+
+    async def schedule_sweep(self, *, later: bool = False) -> None:
+        """Now or, `later`, in some hours."""
         async with self._begin() as work:
-            await work.jobs.enqueue(SweepOrphans())
+            await work.jobs.enqueue(SweepOrphans(), delay=_SWEEP_EVERY if later else None)
 
     async def _mark_running(self, book_id: UUID) -> Content:
         async with self._begin() as work:

@@ -28,6 +28,7 @@ from app.domains.catalog.model import (
     Ingestion,
 )
 from app.domains.catalog.ports import CatalogWork
+from app.ports.audit import Act, Subject
 from app.ports.clock import Clock
 from app.ports.storage import ByteRange, StorageProvider
 from app.ports.text import TextExtractor
@@ -108,6 +109,8 @@ class ShelvingService:
         async with self._begin() as work:
             book = await self._changeable(work, actor, book_id, if_match)
             book.describe(changes, self._clock.now())
+            if book.added_by != actor.id:
+                await _note(work, Act.BOOK_CHANGED, book, fields=sorted(changes))
             await work.books.stock(book.id, book.copies)
         return await self.find(book_id)
 
@@ -120,6 +123,8 @@ class ShelvingService:
                 book = await self._changeable(work, actor, book_id, if_match)
                 await work.jobs.enqueue(DiscardFile(book.content.storage_key))
                 book.replace_file(file.content, self._clock.now())
+                if book.added_by != actor.id:
+                    await _note(work, Act.BOOK_CHANGED, book, fields=["content"])
                 await self._drop_summary(work, book_id)
                 await work.files.settle(file.content.storage_key)
                 await work.jobs.enqueue(ReadFile(book.id), owner=actor.id)
@@ -138,6 +143,7 @@ class ShelvingService:
             book = await self._changeable(work, actor, book_id, None)
             await work.books.remove(book)
             await work.jobs.enqueue(DiscardFile(book.content.storage_key))
+            await _note(work, Act.BOOK_WITHDRAWN, book, own=book.added_by == actor.id)
 
     async def find(self, book_id: UUID) -> BookView:
         async with self._begin() as work:
@@ -230,6 +236,10 @@ class ShelvingService:
             if size > self._max_upload:
                 raise FileTooLarge(f"A file may have {self._max_upload // 2**20} MiB at most.")
             yield chunk
+
+
+async def _note(work: CatalogWork, act: Act, book: Book, **details: Any) -> None:
+    await work.audit.note(act, Subject("book", str(book.id)), title=book.title, **details)
 
 
 async def _peeked(stream: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:

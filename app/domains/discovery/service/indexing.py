@@ -7,7 +7,10 @@ from uuid import UUID
 from app.domains.catalog.errors import BookNotFound
 from app.domains.discovery.jobs import CountWords, IndexBook
 from app.domains.discovery.ports import DiscoveryWork
+from app.domains.discovery.service.embedding import EmbeddingService
+from app.ports.embeddings import EmbeddingsRefused, EmbeddingsUnavailable
 from app.ports.jobs import JobRun
+from app.shared.errors import LibraryError
 
 Tell = Callable[[int, int], Awaitable[None]]
 
@@ -19,8 +22,9 @@ _SETTLING = timedelta(minutes=1)
 
 
 class IndexingService:
-    def __init__(self, *, begin: Callable[[], DiscoveryWork]) -> None:
+    def __init__(self, *, begin: Callable[[], DiscoveryWork], embedding: EmbeddingService) -> None:
         self._begin = begin
+        self._embedding = embedding
 
     async def ask_for(self, book_id: UUID) -> None:
         """Have the book indexed, as far as it is not."""
@@ -40,12 +44,14 @@ class IndexingService:
             number, after = number + len(books), books[-1]
 
     async def index(self, book_id: UUID, run: JobRun) -> Mapping[str, object]:
-        """Index what is missing of the book; goes on where an earlier attempt ended."""
+        """Index what is missing of the book, and have it embedded; goes on where an earlier
+        attempt ended."""
         async with self._begin() as work:
             missing = await work.indexed.missing(book_id)
         await self._write(book_id, missing, run.report)
         async with self._begin() as work:
             await work.jobs.enqueue(CountWords(), delay=_SETTLING)
+        await self._embedding.ask_for(book_id)
         return {"passages": missing}
 
     async def count_words(self) -> Mapping[str, object]:
@@ -56,14 +62,26 @@ class IndexingService:
             return {"words": await work.indexed.count_words()}
 
     async def reindex(self, book_id: UUID | None = None) -> AsyncIterator[tuple[UUID, int]]:
-        """Index one book or all of them anew, while they stay searchable; each with its
-        passages as it is done. Raises BookNotFound."""
+        """Index one book or all of them anew, while they stay searchable, and embed what of
+        them is not; each with its passages as it is done. Raises BookNotFound, and at the end
+        what the embedding model failed with."""
+        failure: LibraryError | None = None
         async for each in self._books(book_id):
             async with self._begin() as work:
                 size = await work.indexed.size(each)
             await self._write(each, size, _silently)
+            failure = failure or await self._embedded(each)
             yield each, size
         await self.count_words()
+        if failure:
+            raise failure
+
+    async def _embedded(self, book_id: UUID) -> LibraryError | None:
+        try:
+            await self._embedding.embed_whole(book_id)
+        except (EmbeddingsUnavailable, EmbeddingsRefused) as error:
+            return error
+        return None
 
     async def _books(self, book_id: UUID | None) -> AsyncIterator[UUID]:
         if book_id is not None:

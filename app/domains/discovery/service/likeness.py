@@ -26,6 +26,16 @@ def likeness(asked: str, book: Book | CatalogCard) -> float:
     return _SHARE_OF_WORDS * share + _SHARE_OF_TITLE * title
 
 
+def resemblance(asked: str, said: str) -> float:
+    """How much of the words asked for the text has, each as far as a word there is alike:
+    their mean, 0 to 1."""
+    words, there = set(_words(asked)), set(_words(said))
+    if not words or not there:
+        return 0.0
+    parts = {word: _trigrams(word) for word in {*words, *there}}
+    return sum(max(_dice(parts[a], parts[b]) for b in there) for a in words) / len(words)
+
+
 def isbns_in(asked: str) -> list[str]:
     """The ISBN that was asked for, in both lengths; nothing when it is none (ISO 2108)."""
     digits = re.sub(r"[\s-]", "", asked).upper()

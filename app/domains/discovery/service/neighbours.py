@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.domains.discovery.model import FoundPassage, Ranked
+from app.domains.discovery.model import FoundPassage
 
 _LONGEST = 3
 _READ_AHEAD = 1.5
 
 
-def to_look_at(hits: Sequence[Ranked], limit: int) -> Sequence[Ranked]:
-    """As many hits as leave `limit` places when neighbours are joined."""
-    return hits[: int(limit * _READ_AHEAD) + 1]
+def passages_of(places: int) -> int:
+    """How many passages leave so many places when neighbours are joined."""
+    return int(places * _READ_AHEAD) + 1
 
 
 def joined(found: Sequence[FoundPassage]) -> list[FoundPassage]:

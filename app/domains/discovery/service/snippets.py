@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from app.domains.discovery.model import FoundPassage, Snippet, words_of
+from app.domains.discovery.service.likeness import resemblance
 from app.shared.sentences import sentence_spans
 from app.shared.words import folded
 
@@ -15,12 +16,14 @@ class _Match(NamedTuple):
     position: int
 
 
-def snippet_of(passage: FoundPassage, length: int) -> Snippet:
+def snippet_of(passage: FoundPassage, length: int, question: str) -> Snippet:
     """At most `length` characters of the passage around the words of the question, cut
-    between words; it begins with a sentence where there is room."""
+    between words; it begins with a sentence where there is room. Where none of the words is,
+    it begins with the sentence whose words are most like them."""
     text = passage.text
     matches = list(_matches(text, passage.forms))
-    start, end = _whole_words(text, *_window(text, matches, length))
+    window = _window(text, matches, length) if matches else _alike(text, question, length)
+    start, end = _whole_words(text, *window)
     return Snippet(
         passage.start + start,
         passage.start + end,
@@ -37,12 +40,21 @@ def _matches(text: str, forms: Mapping[str, int]) -> Iterator[_Match]:
 
 
 def _window(text: str, matches: Sequence[_Match], length: int) -> tuple[int, int]:
-    if len(text) <= length or not matches:
-        return 0, min(length, len(text))
+    if len(text) <= length:
+        return 0, len(text)
     first, last = max(_groups(matches, length), key=lambda g: _worth(matches[g[0] : g[1]]))
     begin, stop = matches[first].start, matches[last - 1].end
     start = _beginning(text, begin, begin - (length - (stop - begin)))
     return max(0, start), min(len(text), max(0, start) + length)
+
+
+def _alike(text: str, question: str, length: int) -> tuple[int, int]:
+    if len(text) <= length:
+        return 0, len(text)
+    spans = list(sentence_spans(text)) or [(0, len(text))]
+    start, _ = max(spans, key=lambda span: resemblance(question, text[slice(*span)]))
+    start = min(start, len(text) - length)
+    return start, start + length
 
 
 def _groups(matches: Sequence[_Match], length: int) -> Iterator[tuple[int, int]]:

@@ -101,7 +101,7 @@ class FreshModel:
 
     async def _revision(self) -> str:
         async with self._begin() as work:
-            return await work.reading.revision()
+            return self._snapshots.version(await work.reading.revision())
 
     def _is_of(self, revision: str) -> bool:
         return self.latest is not None and self.latest.version == revision

@@ -12,7 +12,12 @@ from app.ports.recommender import Item, Profile
 _MOST_SHOWN = 20
 _WORTH_SHOWING = 0.05
 _OPINIONS = (DeedKind.LIKED, DeedKind.DISMISSED)
-_OF_A_LOAN = (DeedKind.BORROWED, DeedKind.FINISHED, DeedKind.RETURNED_EARLY)
+_OF_A_LOAN = (
+    DeedKind.BORROWED,
+    DeedKind.RENEWED,
+    DeedKind.FINISHED,
+    DeedKind.RETURNED_EARLY,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ class PublishedModel:
 
     Only who has none yet waits, for `patience` seconds at most. A file that is gone, damaged
     or of another version is withdrawn, so that the next fit replaces it, and the newest
-    earlier one is tried.
+    earlier one is tried; so it is when a file cannot be loaded for whatever other reason, and
+    that file is tried again after `rest` seconds.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class PublishedModel:
         new_recommender: Callable[[], Recommender],
         poll: float = 2.0,
         patience: float = 5.0,
+        rest: float = 60.0,
     ) -> None:
         self._begin = begin
         self._storage = storage
@@ -45,6 +47,8 @@ class PublishedModel:
         self._name = new_recommender().name
         self._poll = poll
         self._patience = patience
+        self._rest = rest
+        self._tried: dict[UUID, float] = {}
         self._looking: asyncio.Task[None] | None = None
         self._looked_at = float("-inf")
         self.latest: Fitted | None = None
@@ -77,12 +81,24 @@ class PublishedModel:
         for model in newest:
             if self.latest and model.published_at and model.published_at <= self.latest.trained_at:
                 return
+            if self._rests(model):
+                continue
             try:
                 await self._load(model)
             except (ModelDamaged, ObjectMissing) as error:
+                self._tried[model.id] = time.monotonic()
                 await self._withdraw(model, error)
+            except Unavailable:
+                raise
+            except Exception:
+                self._tried[model.id] = time.monotonic()
+                log.exception("Recommender model %s could not be loaded", model.version)
             else:
                 return
+
+    def _rests(self, model: StoredModel) -> bool:
+        tried = self._tried.get(model.id)
+        return tried is not None and time.monotonic() - tried < self._rest
 
     async def _load(self, model: StoredModel) -> None:
         recommender = self._new_recommender()

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from random import Random
@@ -12,6 +12,7 @@ from uuid import UUID
 from app.domains.accounts.model import User
 from app.domains.catalog.model import BookView
 from app.domains.catalog.service import ShelvingService
+from app.domains.lending.model import Marker
 from app.domains.recommendations.errors import BookNotShown, ShowingNotFound
 from app.domains.recommendations.model import (
     Deed,
@@ -102,6 +103,9 @@ class _Known:
     liked: Mapping[UUID, float]
     items: Mapping[UUID, Item]
 
+    def having_had(self, books: frozenset[UUID]) -> "_Known":
+        return replace(self, past=replace(self.past, had=self.past.had | books))
+
 
 class RecommendationsService:
     def __init__(
@@ -111,6 +115,7 @@ class RecommendationsService:
         shelving: ShelvingService,
         model: CurrentModel,
         clock: Clock,
+        marker: Marker,
         serving: Serving,
         chance: Random | None = None,
     ) -> None:
@@ -118,6 +123,7 @@ class RecommendationsService:
         self._shelving = shelving
         self._model = model
         self._clock = clock
+        self._marker = marker
         self._serving = serving
         self._chance = chance or Random()
 
@@ -137,29 +143,18 @@ class RecommendationsService:
         at least one reason; popular ones only where nothing better is known."""
         fitted = await self._model.current()
         known = await self._known(reader, described=bool(self._model.arrivals))
-        exclude = known.past.had | known.past.dismissed
-        profile = profile_of(known.stated, known.liked, known.past.had, known.items)
-        reserve = min(limit, _MOST_IN_RESERVE)
-        found = await asyncio.to_thread(
-            fitted.recommender.recommend,
-            profile,
-            exclude,
-            limit + reserve,
-            diversity=self._serving.diversity,
-        )
-        found = with_arrivals(found, self._arrived(known, exclude, fitted), limit)
-        async with self._begin() as work:
-            free = await work.reading.free_copies([one.item_id for one in found])
-            placed = arranged(
-                # A book that was withdrawn since the model was fitted is not shown.
-                [one for one in found if one.item_id in free],
-                limit,
-                free={book_id for book_id, copies in free.items() if copies > 0},
-                explore=self._serving.explore,
-                chance=self._chance,
-            )
-            showing = self._showing(reader, fitted, placed)
-            await work.showings.add(showing)
+        wanted = asked = limit + min(limit, _MOST_IN_RESERVE)
+        while True:
+            found = await self._found(fitted, known, asked, limit)
+            async with self._begin() as work:
+                had = await self._had_by_mark(work, reader, found)
+                if not had:
+                    placed = await self._placed(work, found[: wanted + limit // 5], limit)
+                    showing = self._showing(reader, fitted, placed)
+                    await work.showings.add(showing)
+                    break
+            # A long past may stand before what is new, so look further each time.
+            known, asked = known.having_had(had), 2 * asked
         return await self._told(showing, fitted, placed, FOR_A_READER)
 
     async def similar(self, reader: User, book_id: UUID, limit: int) -> Recommended:
@@ -223,17 +218,24 @@ class RecommendationsService:
             await work.reading.forget_history(reader.id, self._clock.now())
 
     async def sweep(self) -> int:
-        """Remove showings nobody reacted to and looks from long ago; how many showings."""
-        now, swept = self._clock.now(), 0
+        """Remove showings nobody reacted to and looks from long ago, and where the library does
+        not learn, all it had learnt from; how many showings."""
+        now = self._clock.now()
         lasting = _SHOWINGS_LAST if self._serving.learns else _UNLEARNT_SHOWINGS_LAST
-        async with self._begin() as work:
-            await work.reading.forget_views(now - _VIEWS_LAST)
-        while True:
+        await self._in_lots(lambda work, n: work.reading.forget_views(now - _VIEWS_LAST, n))
+        if not self._serving.learns:
+            await self._in_lots(lambda work, n: work.reading.forget_learnt(n))
+        return await self._in_lots(lambda work, n: work.showings.sweep(now - lasting, n))
+
+    async def _in_lots(self, sweep: Callable[[RecommendationsWork, int], Awaitable[int]]) -> int:
+        """Until nothing is left; how much it was. Each lot is a transaction of its own, as no
+        statement may take long."""
+        swept, gone = 0, 1
+        while gone:
             async with self._begin() as work:
-                gone = await work.showings.sweep(now - lasting, _SWEPT_AT_ONCE)
+                gone = await sweep(work, _SWEPT_AT_ONCE)
             swept += gone
-            if gone < _SWEPT_AT_ONCE:
-                return swept
+        return swept
 
     async def _known(self, reader: User, *, described: bool) -> _Known:
         """`described` where all the books that are liked have to tell of themselves, and not
@@ -249,6 +251,40 @@ class RecommendationsService:
             told = latest if described else [book for book in latest if book not in past.had]
             items = await work.reading.items_among(told)
         return _Known(stated.tastes if stated else Tastes(), past, latest, items)
+
+    async def _found(
+        self, fitted: Fitted, known: _Known, k: int, limit: int
+    ) -> list[Recommendation]:
+        """The k best by the model, and what arrived since it was fitted."""
+        exclude = known.past.had | known.past.dismissed
+        found = await asyncio.to_thread(
+            fitted.recommender.recommend,
+            profile_of(known.stated, known.liked, known.past.had, known.items),
+            exclude,
+            k,
+            diversity=self._serving.diversity,
+        )
+        return with_arrivals(found, self._arrived(known, exclude, fitted), limit)
+
+    async def _had_by_mark(
+        self, work: RecommendationsWork, reader: User, found: Sequence[Recommendation]
+    ) -> frozenset[UUID]:
+        """Those of the books that were lent to the reader by loans that forgot it."""
+        marks = {self._marker.mark(reader.id, one.item_id): one.item_id for one in found}
+        return frozenset(marks[mark] for mark in await work.reading.marked(marks))
+
+    async def _placed(
+        self, work: RecommendationsWork, found: Sequence[Recommendation], limit: int
+    ) -> list[Placed]:
+        free = await work.reading.free_copies([one.item_id for one in found])
+        return arranged(
+            # A book that was withdrawn since the model was fitted is not shown.
+            [one for one in found if one.item_id in free],
+            limit,
+            free={book_id for book_id, copies in free.items() if copies > 0},
+            explore=self._serving.explore,
+            chance=self._chance,
+        )
 
     def _arrived(
         self, known: _Known, exclude: Collection[UUID], fitted: Fitted

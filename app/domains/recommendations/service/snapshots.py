@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from uuid import UUID
 
-from app.domains.recommendations.model import Deed
-from app.domains.recommendations.ports import RecommendationsWork
+from app.domains.recommendations.model import Deed, StoredModel
+from app.domains.recommendations.ports import RecommendationsWork, Revision
 from app.domains.recommendations.service.learning import books_liked
 from app.ports.recommender import Interaction, Item, Snapshot
 
@@ -17,6 +17,7 @@ ITEMS_AT_ONCE = 500
 READERS_AT_ONCE = 25
 # More of one reader says nothing of others, and might drown them.
 MOST_OF_A_READER = 1000
+UNLEARNT = "unlearnt"
 
 
 class SnapshotReader:
@@ -29,6 +30,15 @@ class SnapshotReader:
     def __init__(self, begin: Callable[[], RecommendationsWork], *, learns: bool) -> None:
         self._begin = begin
         self._learns = learns
+
+    def version(self, revision: Revision) -> str:
+        """What a model fitted to that revision is called: another name when nothing of readers
+        is in it, so that it takes the place of one that knows them, and the other way round."""
+        return f"{revision.library}-{revision.memory if self._learns else UNLEARNT}"
+
+    def suits(self, model: StoredModel) -> bool:
+        """Whether the model was fitted on readers if and only if models may be."""
+        return (model.memory != UNLEARNT) == self._learns
 
     async def items(self) -> AsyncIterator[Sequence[Item]]:
         last: UUID | None = None

@@ -20,7 +20,7 @@ _AKIN = 0.5
 _LONGEST = 30
 _MOST_WORDS = 3
 # Readers' vocabularies are long; what few say is not promoted anyway.
-_MOST_TAGS = 100
+MOST_TAGS = 100
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -41,7 +41,7 @@ def topics_of(tags: Mapping[str, int]) -> dict[str, str]:
     """Each tag (`other:…`, with how many readers use it) and the topic it belongs to, named
     as its most used tag; only topics that may have readers enough to be shown."""
     leaders: dict[str, list[str]] = {}
-    for tag in sorted(tags, key=lambda tag: (-tags[tag], tag))[:_MOST_TAGS]:
+    for tag in sorted(tags, key=lambda tag: (-tags[tag], tag))[:MOST_TAGS]:
         leader = next((one for one in leaders if likeness(one, tag) >= _ALIKE), tag)
         leaders.setdefault(leader, []).append(tag)
     return {

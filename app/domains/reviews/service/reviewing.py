@@ -13,6 +13,7 @@ from app.domains.reviews.ports import ReviewsWork
 from app.domains.reviews.service.analysis import analysis_by_stars, analysis_of
 from app.domains.reviews.service.consensus import ConsensusRefresh
 from app.domains.reviews.service.reading import carried_over
+from app.ports.audit import Act, Subject
 from app.ports.clock import Clock
 from app.ports.jobs import JobRun
 from app.ports.llm import LLMProvider
@@ -78,6 +79,9 @@ class ReviewsService:
                 raise NotYourReview
             await work.reviews.remove(review)
             await self._retract(work, review, self._clock.now())
+            if review.user_id != actor.id:
+                about = Subject("review", str(review_id))
+                await work.audit.note(Act.REVIEW_WITHDRAWN, about, book=str(book_id))
 
     async def reviews_of(
         self, book_id: UUID, *, sort: ReviewSort = "-created_at", page: PageRequest

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from app.domains.accounts.errors import (
@@ -12,16 +13,21 @@ from app.domains.accounts.errors import (
     InvalidCredentials,
     InvalidToken,
     LastAdmin,
-    TooManySignIns,
+    PasswordNeeded,
     UserNotFound,
 )
-from app.domains.accounts.model import Patience, Role, Session, User, checked_email, spelled
+from app.domains.accounts.model import Role, Session, User, checked_email, spelled
 from app.domains.accounts.model.passwords import PasswordPolicy
 from app.domains.accounts.ports import AccountsWork, Claims, PasswordHasher, TokenIssuer
+from app.domains.accounts.service.throttling import SignInThrottle
+from app.ports.audit import Act, Subject
 from app.ports.clock import Clock
 from app.shared.errors import Forbidden
 from app.shared.ids import new_id
 from app.shared.pages import Page, PageRequest
+
+# Whoever signed in just now has said the password just now.
+_FRESH = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ class AccountsService:
         tokens: TokenIssuer,
         clock: Clock,
         policy: PasswordPolicy,
-        patience: Patience,
+        throttle: SignInThrottle,
         session_lifetime: timedelta = timedelta(days=30),
     ) -> None:
         self._begin = begin
@@ -50,28 +56,29 @@ class AccountsService:
         self._tokens = tokens
         self._clock = clock
         self._policy = policy
-        self._patience = patience
+        self._throttle = throttle
         self._session_lifetime = session_lifetime
 
     async def sign_up(self, email: str, password: str, display_name: str | None = None) -> User:
         """A new member. Raises InvalidEmail, WeakPassword, EmailTaken."""
         return await self._enrol(email, password, Role.MEMBER, display_name)
 
-    async def sign_in(self, email: str, password: str) -> Tokens:
+    async def sign_in(self, email: str, password: str, *, address: str | None = None) -> Tokens:
         """Begin a session. InvalidCredentials for whatever does not fit, in the same words
-        and at the same cost; TooManySignIns once the account's patience is used up."""
+        and at the same cost; TooManySignIns once the patience with the account, or with the
+        network of the address it comes from, is used up."""
         async with self._begin() as work:
-            await self._refuse_if_tried(work, email)
+            await self._throttle.admit(work, email, address)
             found = await work.users.by_email(spelled(email))
-        user, renewed = await self._proven(found, email, password)
+        user, renewed = await self._proven(found, email, password, address)
         refresh_token = secrets.token_urlsafe(32)
         session = self._session(user, refresh_token)
         async with self._begin() as work:
-            await self._refuse_if_tried(work, email)
+            await self._throttle.admit(work, email, address)
             held = await _as_proven(work, user)
             held.password_hash = renewed or held.password_hash
             work.sessions.add(session)
-            await work.failed_sign_ins.clear(_account(email))
+            await self._throttle.clear(work, email)
         return self._handed(session, refresh_token)
 
     async def refresh(self, refresh_token: str) -> Tokens:
@@ -81,7 +88,10 @@ class AccountsService:
         async with self._begin() as work:
             session = await work.sessions.hold(_fingerprint(refresh_token))
             if session is None:
-                await work.sessions.end_robbed(_fingerprint(refresh_token))
+                robbed = await work.sessions.end_robbed(_fingerprint(refresh_token))
+                if robbed is not None:
+                    about = Subject("session", str(robbed.id))
+                    await work.audit.note(Act.SESSION_ROBBED, about, user=str(robbed.user_id))
             elif session.alive_at(now):
                 work.sessions.spend(session.exchange(_fingerprint(follower), now))
         # Only out here: an error inside would take back the end of a robbed session.
@@ -122,28 +132,39 @@ class AccountsService:
         """Keep this session and end the others. InvalidCredentials when `current` is wrong,
         which counts as a failed sign-in; WeakPassword."""
         self._policy.check(new, email=user.email)
-        async with self._begin() as work:
-            await self._refuse_if_tried(work, user.email)
-        user, _ = await self._proven(user, user.email, current)
+        user = await self._asked_again(user, current)
         password_hash = await self._hasher.hash(new)
         async with self._begin() as work:
             held = await _as_proven(work, user)
             held.password_hash = password_hash
             await work.sessions.end_all(user.id, but=session_id)
+            await _note(work, Act.PASSWORD_CHANGED, held)
 
-    async def erase_account(self, user: User) -> None:
-        """Forget the user. OpenLoans while something is borrowed; LastAdmin."""
+    async def erase_account(
+        self, user: User, session_id: UUID, *, password: str | None = None
+    ) -> None:
+        """Forget the user. PasswordNeeded without the password, unless the session began
+        within the last 15 minutes; InvalidCredentials when it is wrong, which counts as a
+        failed sign-in; OpenLoans while something is borrowed; LastAdmin."""
+        if password is None:
+            await self._require_fresh(user, session_id)
+        else:
+            user = await self._asked_again(user, password)
         async with self._begin() as work:
             admins = await work.users.hold_admins() if user.governs else ()
             held = await _held(work, user.id)
             if held.governs and len(admins) == 1:
                 raise LastAdmin
-            await work.failed_sign_ins.clear(_account(held.email))
+            await self._throttle.clear(work, held.email)
             await work.users.remove(held)
+            await _note(work, Act.ACCOUNT_ERASED, held)
 
     async def list_users(self, actor: User, q: str | None, page: PageRequest) -> Page[User]:
         _require_admin(actor)
         async with self._begin() as work:
+            if page.cursor is None:
+                about = Subject("users", "")
+                await work.audit.note(Act.USERS_LISTED, about, searched=q is not None)
             return await work.users.page(q, page)
 
     async def change_user(
@@ -159,8 +180,11 @@ class AccountsService:
         async with self._begin() as work:
             admins = await work.users.hold_admins()
             user = await _held(work, user_id)
-            user.role = role or user.role
-            user.disabled = user.disabled if disabled is None else disabled
+            if role is not None:
+                await _promote(work, user, role)
+            if disabled is not None and disabled != user.disabled:
+                user.disabled = disabled
+                await _note(work, Act.USER_DISABLED if disabled else Act.USER_ENABLED, user)
             if user.disabled:
                 await work.sessions.end_all(user.id)
             _keep_an_admin(admins)
@@ -173,7 +197,7 @@ class AccountsService:
             user = await work.users.by_email(spelled(email))
             if user is None:
                 raise UserNotFound(f"Nobody has the address {email}.")
-            user.role = role
+            await _promote(work, user, role)
             _keep_an_admin(admins)
         return user
 
@@ -199,7 +223,7 @@ class AccountsService:
         now = self._clock.now()
         async with self._begin() as work:
             await work.sessions.forget_expired(now)
-            await work.failed_sign_ins.forget(before=now - self._patience.window)
+            await self._throttle.forget(work)
 
     async def _enrol(
         self, email: str, password: str, role: Role, display_name: str | None = None
@@ -217,6 +241,8 @@ class AccountsService:
         )
         async with self._begin() as work:
             work.users.add(user)
+            if role == Role.ADMIN:
+                await _note(work, Act.ADMIN_CREATED, user)
         return user
 
     async def _take_over(self, email: str, password: str) -> None:
@@ -227,35 +253,33 @@ class AccountsService:
                 raise UserNotFound
             user.role, user.disabled, user.password_hash = Role.ADMIN, False, password_hash
             await work.sessions.end_all(user.id)
+            await _note(work, Act.ADMIN_CREATED, user, taken_over=True)
 
     async def _proven(
-        self, user: User | None, email: str, password: str
+        self, user: User | None, email: str, password: str, address: str | None = None
     ) -> tuple[User, str | None]:
         """The user whose password this is, and a hash to keep instead of an outdated one."""
         verdict = await self._hasher.verify(password, user.password_hash if user else None)
         if user is None or user.disabled or not verdict.right:
-            await self._count_failure(email)
-            raise InvalidCredentials
+            async with self._begin() as work:
+                refusal = await self._throttle.count(work, email, address, user)
+            # Only out here: an error inside would take back the count.
+            raise refusal or InvalidCredentials
         return user, verdict.renewed
 
-    async def _refuse_if_tried(self, work: AccountsWork, email: str) -> None:
-        now = self._clock.now()
-        since = now - self._patience.window
-        wait = self._patience.wait(await work.failed_sign_ins.of(_account(email), since=since), now)
-        if wait:
-            raise TooManySignIns("Wait, then try again.", retry_after=wait)
-
-    async def _count_failure(self, email: str) -> None:
-        """Guesses made at the same time learn no more than the limit allows: what comes in
-        above it is told to wait, right or wrong."""
-        now = self._clock.now()
+    async def _require_fresh(self, user: User, session_id: UUID) -> None:
+        """Raises PasswordNeeded unless the password was said, to begin the session, just now."""
         async with self._begin() as work:
-            failures = await work.failed_sign_ins.count(
-                _account(email), now=now, since=now - self._patience.window
-            )
-        if failures.count > self._patience.limit:
-            wait = max(1, self._patience.wait(failures, now))
-            raise TooManySignIns("Wait, then try again.", retry_after=wait)
+            standing = await work.sessions.standing(session_id, user.id)
+        if standing is None or not standing[1].begun_after(self._clock.now() - _FRESH):
+            raise PasswordNeeded("You signed in a while ago: send your password with it.")
+
+    async def _asked_again(self, user: User, password: str) -> User:
+        """The user, whose password this is."""
+        async with self._begin() as work:
+            await self._throttle.admit(work, user.email, None)
+        proven, _ = await self._proven(user, user.email, password)
+        return proven
 
     def _session(self, user: User, refresh_token: str) -> Session:
         now = self._clock.now()
@@ -271,10 +295,6 @@ class AccountsService:
         claims = Claims(user_id=session.user_id, session_id=session.id)
         access = self._tokens.issue(claims, self._clock.now())
         return Tokens(access.token, access.expires_in, refresh_token)
-
-
-def _account(email: str) -> str:
-    return spelled(email).lower()
 
 
 def _fingerprint(refresh_token: str) -> str:
@@ -298,6 +318,16 @@ async def _held(work: AccountsWork, user_id: UUID) -> User:
     if user is None:
         raise UserNotFound
     return user
+
+
+async def _promote(work: AccountsWork, user: User, role: Role) -> None:
+    if user.role != role:
+        await _note(work, Act.ROLE_CHANGED, user, before=user.role, after=role)
+        user.role = role
+
+
+async def _note(work: AccountsWork, act: Act, user: User, **details: Any) -> None:
+    await work.audit.note(act, Subject("user", str(user.id)), **details)
 
 
 async def _as_proven(work: AccountsWork, user: User) -> User:

@@ -1,0 +1,1 @@
+"""What the library is made of, held against what was decided about it."""

@@ -1,0 +1,123 @@
+"""What was decided about other people's code, each with its reason. A finding of the audit is
+mended, or explained here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Below `version` the package has the fault of `advisory`."""
+
+    package: str
+    version: str
+    advisory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A known fault that stays, because it cannot be reached: `test` holds it so."""
+
+    advisory: str
+    package: str
+    why: str
+    test: str
+
+
+# Beside the pins of the locks, so that nobody lowers one again for another reason.
+FLOORS = (
+    Floor("python-jose", "3.5.0", "CVE-2024-33663, CVE-2024-33664"),
+    Floor("ecdsa", "0.19.2", "CVE-2026-33936"),
+    Floor("cryptography", "49", "OpenSSL of the wheels before"),
+    Floor("starlette", "1.3.1", "CVE-2026-54283, -54282, -48817, -48818, -48710"),
+    Floor("python-multipart", "0.0.27", "CVE-2026-42561, -40347, -24486"),
+    Floor("h11", "0.16.0", "CVE-2025-43859"),
+    Floor("pypdf", "7.0.0", "CVE-2026-119203 to -119209, -84309 to -84311"),
+    Floor("urllib3", "2.7.0", "CVE-2026-44431, -44432"),
+    Floor("python-dotenv", "1.2.2", "CVE-2026-28684"),
+)
+# Exactly so: with bcrypt 4.1 passlib 1.7.4 logs a traceback at every start, with 5 every
+# sign-in fails.
+EXACTLY = {"passlib": "1.7.4", "bcrypt": "4.0.1"}
+# More to be attacked, and nothing they do is needed.
+UNWANTED = {
+    "ebooklib": "books are read by app/adapters/extraction",
+    "fastapi-limiter": "limits are kept in Postgres",
+    "libpass": "takes the import name of passlib",
+    "lxml": "XML is read with defusedxml",
+    "python-magic": "formats are recognised by app/adapters/extraction",
+}
+
+ACCEPTED = (
+    Accepted(
+        "CVE-2024-23342",
+        "ecdsa",
+        "Signing by elliptic curves leaks its key by its timing; the library signs with HS256,"
+        " and ecdsa is not even imported.",
+        "tests/architecture/test_supply_chain.py::test_signing_imports_no_elliptic_curve",
+    ),
+    Accepted(
+        "python-jose issues 367, 391, 399, 417, 419",
+        "python-jose",
+        "A public key as a secret, missing claims, foreign headers and deep JSON are accepted by"
+        " the package and refused around it.",
+        "tests/contracts/test_tokens.py::test_an_abused_token_is_invalid_and_nothing_worse",
+    ),
+    Accepted(
+        "passlib without releases since 2020",
+        "passlib",
+        "What it does with the pinned bcrypt is proved at every start.",
+        "tests/contracts/test_passwords.py::test_the_self_test_passes_with_the_installed_packages",
+    ),
+    Accepted(
+        "CVE-2026-15308",
+        "python",
+        "HTMLParser takes quadratic time before 3.13.15 and 3.14.7; it reads books in a child"
+        " process with a budget only.",
+        "tests/integration/test_hostile_files.py",
+    ),
+)
+
+# Families of licences that ask for nothing but their text.
+PERMISSIVE = r"MIT(-0)?|0?BSD|APACHE|PSF|PYTHON SOFTWARE FOUNDATION|ISC|ZLIB|CC0|UNLICENSE|CNRI"
+NEVER = r"(?<!L)GPL|AGPL|SSPL|BUSL|COMMONS CLAUSE"
+LICENCES: Mapping[str, str] = {
+    "psycopg": "LGPL-3.0: used as it comes, by its interface; whoever runs it may replace it",
+    "psycopg-binary": "LGPL-3.0: as psycopg",
+    "psycopg-pool": "LGPL-3.0: as psycopg",
+    "certifi": "MPL-2.0: its files are used unchanged",
+}
+
+# Images that are named by a version and not by a digest, which only a registry knows.
+IMAGES: Mapping[str, str] = {
+    "luminalib:local": "ours, from the Dockerfile",
+    "python:3.13-slim": "the newest patch of Python; a release takes it by its digest",
+}
+EXACT_TAGS = "an exact version, raised by Dependabot; its operator decides about digests"
+
+# Rules about code that are broken knowingly.
+CODE: Mapping[str, str] = {
+    "S101": "an assert tells the type checker what holds; no answer depends on one",
+    "S311": "chance decides about seeds, jitter and showings, and never about a secret",
+}
+
+# Where made-up passwords are, only what looks like a real key is looked for.
+MADE_UP = ("tests/", "benchmarks/", "demo/")
+GUESSES = (
+    "KeywordDetector",
+    "BasicAuthDetector",
+    "Base64HighEntropyString",
+    "HexHighEntropyString",
+)
+SECRETS: Mapping[tuple[str, str], str] = {
+    (".env.example", "Basic Auth Credentials"): "an example address",
+    ("README.md", "Secret Keyword"): "an example",
+    ("app/adapters/postgres/embedded.py", "Basic Auth Credentials"): "the password is a variable",
+    ("app/ports/audit.py", "Secret Keyword"): "the name of an act",
+    ("app/api/routers/accounts.py", "Secret Keyword"): "the address of the form",
+    ("app/domains/accounts/model/passwords.py", "Base64 High Entropy String"): "an alphabet",
+    ("deploy/aws/rehearse.py", "Secret Keyword"): "the account of a rehearsal on loopback",
+    ("deploy/aws/secrets.tf", "Basic Auth Credentials"): "the password is generated by Terraform",
+    ("deploy/aws/tests/refusals.tftest.hcl", "Secret Keyword"): "refused by the test it is in",
+    ("tests/api/test_hostile_input.py", "JSON Web Token"): "an unsigned token, which is refused",
+}
