@@ -170,8 +170,8 @@ def _report(rows: Sequence[Row], about: str) -> str:
     lines = [
         f"{about}.\n",
         "Milliseconds at p50, requests a second, and milliseconds of a core that the server's",
-        "process spends on one (Postgres and the client not counted; the only figure that the",
-        "machine's other work does not touch); ratios are what is left of the bare route,",
+        "process spends on one (Postgres and the client not counted; the figure that the",
+        "machine's other work touches least); ratios are what is left of the bare route,",
         f"the goal is {GOAL}: {verdict}.\n",
         "| route | at once | gated p50 | bare p50 | p50 ratio | gated/s | bare/s | ratio "
         "| gated CPU | bare CPU | CPU ratio |",

@@ -170,7 +170,7 @@ def through_the_tree(model: LLMProvider, run: asyncio.Runner) -> Summarise:
     async def served(story: Story) -> str:
         house = House(model)
         book_id = await house.shelve(story.text, title="A story")
-        shown = (await house.summaries.summary_of(book_id)).presentation or {}
+        shown = (await house.summary(book_id)).presentation or {}
         return str(shown.get("summary", ""))
 
     return lambda story: run.run(served(story))

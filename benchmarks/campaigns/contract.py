@@ -33,13 +33,16 @@ _OPERATIONS = 50
 _PHASES = "examples,coverage,fuzzing,stateful"
 _PATIENCE = 900.0
 _ACCESSORY = "benchmarks.campaigns._contract_hooks"
-# A JSON Schema cannot say what a cursor of this list, a common password, a check digit or the
-# bytes of a book are: what it allows may still be refused, as the document says, with these.
-_REFUSED = ["2xx", "3xx", "401", "403", "404", "409", "412", "413", "415", "416", "422", "429"]
+# A JSON Schema cannot say what a cursor of this list, a common password, a check digit, the
+# bytes of a book or an address that is too long are: what it allows may still be refused, as
+# the document says, with these.
+_REFUSED = "400 401 403 404 405 406 409 412 413 414 415 416 422 428 429 431".split()
 _CONFIGURATION = f"""
 [generation]
 database = "none"
 [checks.positive_data_acceptance]
+expected-statuses = {json.dumps(["2xx", "3xx", *_REFUSED])}
+[checks.negative_data_rejection]
 expected-statuses = {json.dumps(_REFUSED)}
 # Another method than GET there is one of a book whose id is `facets`: 422 says what is wrong.
 [[operations]]

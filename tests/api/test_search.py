@@ -210,14 +210,27 @@ async def test_any_question_is_answered(
 
 @pytest.mark.parametrize(
     "query",
-    [{"q": "\0"}, {"q": ""}, {}, {"q": "x" * 10_000}, {"q": "x", "scope": "all books"},
-     {"q": "x", "limit": "51"}, {"q": "x", "year_from": "x"}, {"q": "x", "author": "a\0b"}],
+    [{"q": ""}, {}, {"q": "x" * 1_001}, {"q": "x", "scope": "all books"},
+     {"q": "x", "limit": "51"}, {"q": "x", "year_from": "x"}],
 )  # fmt: skip
 async def test_a_question_without_sense_is_refused(
     api: httpx.AsyncClient, sign_in: SignIn, query: dict[str, str]
 ) -> None:
     refused = await api.get("/search", params=query, headers=await sign_in("ada"))
     assert (refused.status_code, refused.json()["code"]) == (422, "validation_failed")
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [({"q": "\0"}, 400, "malformed_request"),
+     ({"q": "x", "author": "a\0b"}, 400, "malformed_request"),
+     ({"q": "x" * 10_000}, 414, "address_too_long")],
+)  # fmt: skip
+async def test_a_question_no_address_can_hold_is_refused_at_the_gate(
+    api: httpx.AsyncClient, sign_in: SignIn, query: dict[str, str], status: int, code: str
+) -> None:
+    refused = await api.get("/search", params=query, headers=await sign_in("ada"))
+    assert (refused.status_code, refused.json()["code"]) == (status, code)
 
 
 async def test_a_book_that_is_not_there_is_not_searched(

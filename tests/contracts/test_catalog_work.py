@@ -354,11 +354,23 @@ async def test_announced_files_are_known_until_they_are_settled(room: Room) -> N
     async with room.begin() as work:
         for key in ("books/a", "books/b", "books/c"):
             await work.files.announce(key, NOW)
-        await work.files.settle("books/b")
+        assert await work.files.settle("books/b")
+        assert not await work.files.settle("books/b")
         await work.files.announce("books/c", LATER)
     async with room.begin() as work:
         assert list(await work.files.announced_before(LATER)) == ["books/a"]
         assert list(await work.files.announced_before(NOW)) == []
+
+
+async def test_a_file_announced_anew_is_not_settled_for_the_time_before(room: Room) -> None:
+    async with room.begin() as work:
+        await work.files.announce("books/a", NOW)
+        await work.files.announce("books/b", LATER)
+    async with room.begin() as work:
+        assert await work.files.settle("books/a", announced_before=LATER)
+        assert not await work.files.settle("books/b", announced_before=LATER)
+    async with room.begin() as work:
+        assert list(await work.files.announced_before(LATER + timedelta(days=1))) == ["books/b"]
 
 
 async def test_books_are_found_by_what_is_said_of_them(room: Room) -> None:

@@ -329,8 +329,12 @@ class InMemoryAnnouncedFileRepository(AnnouncedFileRepository):
         self._shelf.announced[storage_key] = at
 
     @override
-    async def settle(self, storage_key: str) -> None:
-        self._shelf.announced.pop(storage_key, None)
+    async def settle(self, storage_key: str, *, announced_before: datetime | None = None) -> bool:
+        at = self._shelf.announced.get(storage_key)
+        if at is None or (announced_before and at >= announced_before):
+            return False
+        del self._shelf.announced[storage_key]
+        return True
 
     @override
     async def announced_before(self, moment: datetime) -> Sequence[str]:

@@ -114,6 +114,15 @@ def wait_until_gone(home: Path, url: str) -> None:
         time.sleep(0.05)
 
 
+def wait_until_back(url: str) -> None:
+    end = time.monotonic() + 60
+    while answers(url):
+        assert time.monotonic() < end, "the killed server still answers"
+    while not answers(url):
+        assert time.monotonic() < end, "nobody started the server again"
+        time.sleep(0.05)
+
+
 def postmaster(home: Path) -> int:
     return int((home / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
 
@@ -186,6 +195,22 @@ def test_a_server_killed_together_with_its_owner_recovers(home: Path) -> None:
         process.kill()
     with running(home) as server:
         assert titles(server.url) == ["Ulysses"]
+
+
+def test_a_server_that_is_killed_is_back_at_its_address(home: Path) -> None:
+    server = EmbeddedPostgres.attach_or_start(home)
+    server.start()
+    url = server.url
+    try:
+        shelve(url, "Ulysses")
+        for _ in range(2):
+            os.kill(postmaster(home), signal.SIGKILL)
+            wait_until_back(url)
+            assert titles(url) == ["Ulysses"]
+    finally:
+        server.stop()
+    assert not (home / "postgres" / "postgres.json").exists()
+    assert not answers(url)
 
 
 def test_a_server_that_outlived_its_owner_is_replaced(home: Path) -> None:

@@ -67,6 +67,7 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("0007", "ban-drop-column"): _EMPTY,
     ("0007", "require-concurrent-index-creation"): _EMPTY,
     ("0007", "require-concurrent-index-deletion"): _EMPTY,
+    ("0012", "require-concurrent-index-creation"): _EMPTY,
 }
 SQUAWK = Path(sys.executable).with_name("squawk")
 _OF_ALEMBIC = ("SELECT", "INSERT INTO ALEMBIC_", "UPDATE ALEMBIC_", "CREATE TABLE ALEMBIC_")

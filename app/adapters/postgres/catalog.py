@@ -199,9 +199,12 @@ class SqlAnnouncedFileRepository(AnnouncedFileRepository):
         )
 
     @override
-    async def settle(self, storage_key: str) -> None:
+    async def settle(self, storage_key: str, *, announced_before: datetime | None = None) -> bool:
         mine = announced_files.c.storage_key == storage_key
-        await self._session.execute(delete(announced_files).where(mine))
+        if announced_before:
+            mine &= announced_files.c.announced_at < announced_before
+        settled = delete(announced_files).where(mine).returning(announced_files.c.storage_key)
+        return (await self._session.scalars(settled)).one_or_none() is not None
 
     @override
     async def announced_before(self, moment: datetime) -> Sequence[str]:

@@ -11,12 +11,14 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import psycopg
 
+from app.adapters.postgres.embedded_keeping import Keeper
 from app.adapters.postgres.embedded_leftovers import clear_the_way
 from app.adapters.postgres.embedded_process import ForegroundProgram, find_binaries
 from app.shared.errors import Unavailable
@@ -68,8 +70,9 @@ class EmbeddedPostgres:
     """The server of one data directory: one process owns it, others of the machine attach.
 
     `async with` (or `start` and `stop`, which block) runs it on a free loopback port, with a
-    random password, as a child that ends with the owner, however that ends. Whoever attached
-    loses the server when the owner stops. Beside the data directory stand `lock`, `password`
+    random password, as a child that ends with the owner, however that ends. A server that ends
+    by itself is started again at the same address. Whoever attached loses the server when the
+    owner stops. Beside the data directory stand `lock`, `password`
     and `postgres.json` (pid, port and url; 0600), and `postgres.log` (at most 2 MiB).
 
     Starting raises DatabaseProgramsMissing, DatabaseDiskFull, or DatabaseDidNotStart with the
@@ -84,6 +87,7 @@ class EmbeddedPostgres:
         self._url: str | None = None
         self._lock: int | None = None
         self._server: ForegroundProgram | None = None
+        self._keeper: Keeper | None = None
 
     @classmethod
     def attach_or_start(
@@ -133,6 +137,9 @@ class EmbeddedPostgres:
         self._url = None
         if self._lock is None:
             return
+        if self._keeper is not None:
+            self._keeper.leave()
+            self._keeper = None
         self._state.unlink(missing_ok=True)
         if self._server is not None:
             self._server.stop()
@@ -213,20 +220,42 @@ class EmbeddedPostgres:
         # the free port may be taken by somebody else before PostgreSQL gets it
         for _ in range(5):
             port = _free_port()
-            settings = {**_SETTINGS, **({} if self._durable else _CARELESS), "port": str(port)}
-            options = (f"--{name}={value}" for name, value in settings.items())
-            self._server = ForegroundProgram(
-                binaries / "postgres", "-D", str(self._data), *options, root=self._root
-            )
-            url = f"postgresql://{_NAME}:{password}@127.0.0.1:{port}/{_NAME}"
-            if self._wait_until_ready(self._server, url):
-                return self._publish(url, pid=self._server.pid, port=port)
+            if self._serves_at(port, binaries, password):
+                again = partial(self._serve_again, port, binaries, password)
+                self._keeper = Keeper(ended=self._wait_for_the_end, again=again)
+                return
         raise DatabaseDidNotStart("No free port was found on 127.0.0.1")
+
+    def _serves_at(self, port: int, binaries: Path, password: str) -> bool:
+        """False when the port was not free after all."""
+        settings = {**_SETTINGS, **({} if self._durable else _CARELESS), "port": str(port)}
+        options = (f"--{name}={value}" for name, value in settings.items())
+        self._server = ForegroundProgram(
+            binaries / "postgres", "-D", str(self._data), *options, root=self._root
+        )
+        url = f"postgresql://{_NAME}:{password}@127.0.0.1:{port}/{_NAME}"
+        ready = self._wait_until_ready(self._server, url)
+        if ready:
+            self._publish(url, pid=self._server.pid, port=port)
+        return ready
+
+    def _wait_for_the_end(self) -> None:
+        if self._server is not None:
+            self._server.wait()
+
+    def _serve_again(self, port: int, binaries: Path, password: str) -> None:
+        """At the address that everybody has."""
+        with _translated():
+            clear_the_way(self._data)
+            if not self._serves_at(port, binaries, password):
+                raise DatabaseDidNotStart(f"Another program has taken port {port}")
 
     def _wait_until_ready(self, server: ForegroundProgram, url: str) -> bool:
         """False when the port was not free after all."""
         refusal = ""
         for _ in _until(_PATIENCE):
+            if self._keeper is not None and self._keeper.has_left:
+                raise DatabaseDidNotStart("It was stopped meanwhile")
             if not server.is_running():
                 server.wait()
                 if "could not bind" in server.last_lines:

@@ -45,6 +45,11 @@ class FileTooLarge(TooLarge):
     title = "The file is larger than this library takes"
 
 
+class UploadSwept(Conflict):
+    code = "upload_swept"
+    title = "The upload took so long that its file was swept away: send it again"
+
+
 class FileMissing(Invalid):
     code = "file_missing"
     title = "The form has no file"

@@ -140,8 +140,9 @@ class AnnouncedFileRepository(ABC):
         """Announce the key; once more, if it is announced already."""
 
     @abstractmethod
-    async def settle(self, storage_key: str) -> None:
-        """The file belongs to a book now, or is gone."""
+    async def settle(self, storage_key: str, *, announced_before: datetime | None = None) -> bool:
+        """The file belongs to a book now, or is gone; whether it was announced until now, and
+        before then if that is asked. Nobody else settles it as well."""
 
     @abstractmethod
     async def announced_before(self, moment: datetime) -> Sequence[str]: ...

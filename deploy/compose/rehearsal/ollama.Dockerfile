@@ -7,7 +7,7 @@ WORKDIR /srv/luminalib
 COPY --from=library /opt/venv /opt/venv
 COPY --from=library /srv/luminalib/app app
 COPY tests/__init__.py tests/__init__.py
-COPY tests/fakes/__init__.py tests/fakes/ollama_server.py tests/fakes/model_server.py tests/fakes/
+COPY tests/fakes tests/fakes
 COPY --chmod=755 deploy/compose/rehearsal/ollama.py /usr/local/bin/ollama
 ENV PYTHONPATH=/srv/luminalib HOME=/root PYTHONUNBUFFERED=1
 ENTRYPOINT ["/usr/local/bin/ollama"]

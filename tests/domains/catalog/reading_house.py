@@ -219,7 +219,7 @@ class House:
         return book
 
     async def summary(self, book_id: UUID) -> Summary:
-        return await self.summaries.summary_of(book_id)
+        return (await self.summaries.show(book_id)).summary
 
     async def shown(self, book_id: UUID) -> dict[str, Any]:
         presentation = (await self.summary(book_id)).presentation

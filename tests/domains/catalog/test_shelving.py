@@ -15,8 +15,11 @@ from app.domains.catalog.errors import (
     FileTooLarge,
     MayNotContribute,
     NotYourBook,
+    UploadSwept,
 )
 from app.domains.catalog.jobs import DiscardFile
+from app.domains.catalog.ports import CatalogWork
+from app.domains.catalog.service import IngestionService
 from app.ports.storage import StorageUnavailable
 from app.ports.text import EmptyFile, UnknownFormat
 from app.shared.ids import new_id
@@ -191,6 +194,61 @@ async def test_the_sweep_takes_old_orphans_only() -> None:
     assert set(house.storage.objects) == kept
     assert orphan.content.storage_key not in house.catalog.shelf.announced
     assert [stored.job.kind for stored in house.board.pending()] == ["sweep_orphans"]
+
+
+async def test_the_sweep_passes_over_what_is_of_use_again_since_it_looked() -> None:
+    house = House()
+    await house.receive("Announced anew meanwhile.")
+    late = await house.receive("A book at last, meanwhile.")
+    announced, shelved = house.catalog.shelf.announced
+    house.clock.advance(timedelta(hours=25))
+    works = 0
+
+    def begin() -> CatalogWork:
+        nonlocal works
+        works += 1
+        if works == 2:
+            house.catalog.shelf.announced[announced] = house.clock.now()
+            del house.catalog.shelf.announced[shelved]
+        return house.catalog.begin()
+
+    sweeping = IngestionService(
+        begin=begin,
+        storage=house.storage,
+        extractor=house.extractor,
+        clock=house.clock,
+        summarise=False,
+    )
+    assert (await sweeping.sweep())["files"] == 0
+    await house.work()
+    assert set(house.storage.objects) == {announced, late.content.storage_key}
+    assert set(house.catalog.shelf.announced) == {announced}
+
+
+async def test_what_cannot_be_swept_now_is_swept_once_the_storage_is_back() -> None:
+    house = House()
+    await house.receive("An orphan.")
+    house.clock.advance(timedelta(hours=25))
+    house.storage.down = True
+    await house.ingestion.sweep()
+    await house.work()
+    assert house.storage.objects
+    house.storage.down = False
+    await house.wait(hours=1)
+    assert not house.storage.objects
+
+
+async def test_a_file_that_was_swept_away_is_no_book() -> None:
+    house = House()
+    file = await house.receive("It took more than a day.")
+    other = await house.shelve("A book.")
+    house.clock.advance(timedelta(hours=25))
+    await house.ingestion.sweep()
+    with pytest.raises(UploadSwept):
+        await house.shelving.shelve(house.owner, file, {})
+    with pytest.raises(UploadSwept):
+        await house.shelving.replace_content(house.owner, other, file)
+    assert set(house.catalog.shelf.books) == {other}
 
 
 async def test_many_uploads_of_one_file_at_once_make_one_book() -> None:

@@ -339,7 +339,7 @@ async def test_a_stranger_neither_starts_nor_stops_a_summary() -> None:
     with pytest.raises(NotYourBook):
         await house.summaries.cancel(house.stranger, book_id)
     with pytest.raises(BookNotFound):
-        await house.summaries.summary_of(new_id())
+        await house.summary(new_id())
 
 
 async def test_a_summary_that_is_ready_is_not_cancelled() -> None:

@@ -86,15 +86,18 @@ def model(
 
 
 class InterruptedLLM(ScriptedLLM):
-    """Something happens while it tells the consensus."""
+    """Something happens while it tells the consensus, or reads a review."""
 
-    def __init__(self, meanwhile: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, meanwhile: Callable[[], Awaitable[None]], *, at: str = "tell_consensus"
+    ) -> None:
         super().__init__(lambda q: by_words(q) if q.task == "read_review" else faithfully(q))
         self._meanwhile = meanwhile
+        self._at = at
 
     @override
     async def complete(self, request: CompletionRequest) -> Completion:
-        if request.task == "tell_consensus":
+        if request.task == self._at:
             await self._meanwhile()
         return await super().complete(request)
 

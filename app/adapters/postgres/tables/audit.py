@@ -1,6 +1,7 @@
 from sqlalchemy import Column, Index, Table, Text, Uuid
 
 from app.adapters.postgres.tables.base import Json, Moment, metadata
+from app.ports.audit import Act
 
 # Triggers refuse every change, and every removal that does not say it is the sweep. No foreign
 # keys: what was done stays when those go who did it.
@@ -21,3 +22,9 @@ audit_events = Table(
 )
 Index("ix_audit_events_actor", audit_events.c.actor_id, audit_events.c.id)
 Index("ix_audit_events_object", audit_events.c.object_id, audit_events.c.id)
+# How often somebody was forgotten says whether what was learnt is to be learnt anew.
+Index(
+    "ix_audit_events_erasures",
+    audit_events.c.id,
+    postgresql_where=audit_events.c.act == Act.ACCOUNT_ERASED.value,
+)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
-from app.domains.catalog.jobs import SummariseBook, SweepOrphans
+from app.domains.catalog.jobs import DiscardFile, SummariseBook, SweepOrphans
 from app.domains.catalog.model import Content, Ingestion, Summary
 from app.domains.catalog.ports import CatalogWork
 from app.domains.catalog.service.passages import passages_of_document
@@ -69,14 +69,19 @@ class IngestionService:
 
     async def sweep(self) -> dict[str, object]:
         """Remove what no book refers to any more."""
-        before = self._clock.now() - _ORPHAN_AFTER
+        return {"files": await self._sweep_files(), "nodes": await self._sweep_nodes()}
+
+    async def _sweep_files(self) -> int:
+        before, swept = self._clock.now() - _ORPHAN_AFTER, 0
         async with self._begin() as work:
             keys = await work.files.announced_before(before)
         for key in keys:
-            await self._storage.delete(key)
             async with self._begin() as work:
-                await work.files.settle(key)
-        return {"files": len(keys), "nodes": await self._sweep_nodes()}
+                # It may belong to a book by now, or be announced anew.
+                if await work.files.settle(key, announced_before=before):
+                    await work.jobs.enqueue(DiscardFile(key))
+                    swept += 1
+        return swept
 
     async def _sweep_nodes(self) -> int:
         """In lots, so that nobody waits long for them."""

@@ -15,6 +15,7 @@ from app.domains.catalog.errors import (
     FileTooLarge,
     MayNotContribute,
     NotYourBook,
+    UploadSwept,
 )
 from app.domains.catalog.jobs import DiscardFile, ReadFile
 from app.domains.catalog.model import (
@@ -89,13 +90,14 @@ class ShelvingService:
 
     async def shelve(self, actor: User, file: ReceivedFile, said: Mapping[str, Any]) -> BookView:
         """Make a book of a received file and of what was said of it; what was not said is
-        read from the file. Raises DuplicateContent with the `book_id` that has it."""
+        read from the file. Raises DuplicateContent with the `book_id` that has it, and
+        UploadSwept when that came too late for the file."""
         book = self._new_book(actor, file.content, said)
         try:
             async with self._begin() as work:
                 await work.books.add(book)
                 await work.books.stock(book.id, book.copies)
-                await work.files.settle(file.content.storage_key)
+                await _settle(work, file)
                 await work.jobs.enqueue(ReadFile(book.id), owner=actor.id)
         except DuplicateContent as error:
             raise await self._named(error, file.content.sha256) from error
@@ -126,7 +128,7 @@ class ShelvingService:
                 if book.added_by != actor.id:
                     await _note(work, Act.BOOK_CHANGED, book, fields=["content"])
                 await self._drop_summary(work, book_id)
-                await work.files.settle(file.content.storage_key)
+                await _settle(work, file)
                 await work.jobs.enqueue(ReadFile(book.id), owner=actor.id)
         except DuplicateContent as error:
             raise await self._named(error, file.content.sha256) from error
@@ -236,6 +238,11 @@ class ShelvingService:
             if size > self._max_upload:
                 raise FileTooLarge(f"A file may have {self._max_upload // 2**20} MiB at most.")
             yield chunk
+
+
+async def _settle(work: CatalogWork, file: ReceivedFile) -> None:
+    if not await work.files.settle(file.content.storage_key):
+        raise UploadSwept
 
 
 async def _note(work: CatalogWork, act: Act, book: Book, **details: Any) -> None:

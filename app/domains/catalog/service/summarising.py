@@ -85,12 +85,9 @@ class SummaryService:
         self._at_once = at_once
         self._heed_every = heed_every
 
-    async def summary_of(self, book_id: UUID) -> Summary:
-        """The summary as it stands; never waits for a model. Raises BookNotFound."""
-        return (await self.show(book_id)).summary
-
     async def show(self, book_id: UUID, *, evidence: bool = False) -> ShownSummary:
-        """The same, with what bears it out if that is wanted. Raises BookNotFound."""
+        """The summary as it stands, with what bears it out if that is wanted; never waits for
+        a model. Raises BookNotFound."""
         async with self._begin() as work:
             await work.books.get(book_id)
             summary = await work.summaries.find(book_id)

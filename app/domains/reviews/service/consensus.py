@@ -4,6 +4,7 @@ A state, not a text that is rewritten: each review is read once, by itself; the 
 database's; the text is told from the sums and a few sentences, whatever the number of reviews.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -28,6 +29,7 @@ from app.ports.jobs import JobRun
 from app.ports.llm import ContextOverflow, LLMProvider, ModelFailure, StructureBroken
 
 _ATTEMPTS = 2
+_CARRIED = 3
 _ASK_AGAIN = timedelta(minutes=15)
 
 
@@ -40,6 +42,14 @@ class _Matter:
     exemplars: Sequence[Exemplar]
     retractions: int
     failed: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A reading, and the text it quotes."""
+
+    reading: Reading
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +101,40 @@ class ConsensusRefresh:
         """False once only reviews are left that the stand-in has read before."""
         async with self._begin() as work:
             review = await work.reviews.find(review_id)
-            reading = await self._read_before(work, review) if review else None
+            found = await self._read_before(work, review) if review else None
         if review is None:
             return True
-        if review.is_read and self._reader.model_fails and reading is None:
+        if review.is_read and self._reader.model_fails and found is None:
             return False
-        reading = reading or await self._reader.read(review)
-        async with self._begin() as work:
-            await work.reviews.hold(self._book_id)
-            current = await work.reviews.find(review_id)
-            if current and current.says_the_same_as(review.text):
-                found = carried_over(reading.opinions, review.text, current.text)
-                await work.reviews.read(current, replace(reading, opinions=found))
+        await self._count(review, found or _Found(await self._reader.read(review), review.text))
         return True
 
-    async def _read_before(self, work: ReviewsWork, review: Review) -> Reading | None:
+    async def _count(self, review: Review, found: _Found) -> None:
+        """Count what was found, quoted from the text as it stands by now; of one that has
+        other words, or others of its white space each time, nothing: its edit has a job."""
+        text = review.text
+        for _ in range(_CARRIED):
+            carried = await asyncio.to_thread(
+                carried_over, found.reading.opinions, found.text, text
+            )
+            async with self._begin() as work:
+                await work.reviews.hold(self._book_id)
+                current = await work.reviews.find(review.id)
+                if current is None or not current.says_the_same_as(text):
+                    return
+                if current.text == text:
+                    await work.reviews.read(current, replace(found.reading, opinions=carried))
+                    return
+                text = current.text
+
+    async def _read_before(self, work: ReviewsWork, review: Review) -> _Found | None:
         """What was found where the same words were read in the same way."""
         reader, prompt = self._llm.card.reference, self._reader.prompt
         twin = await work.reviews.twin_of(review, reader=reader, prompt=prompt)
         if twin is None:
             return None
         opinions = await work.reviews.opinions_of(twin)
-        found = carried_over(opinions, twin.text, review.text)
-        return Reading(found, reader, twin.read_degraded, prompt)
+        return _Found(Reading(opinions, reader, twin.read_degraded, prompt), twin.text)
 
     async def _gather(self) -> _Matter | None:
         """What is to be told, or None when the text that is there will do."""

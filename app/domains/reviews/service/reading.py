@@ -1,5 +1,6 @@
 """Reading one review: which sentence says what about which aspect."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
@@ -75,7 +76,8 @@ class ReviewReader:
 
 
 async def _opinions(llm: LLMProvider, review: Review) -> Sequence[Opinion]:
-    shown = sentences(review.text)[:MOST_SENTENCES]
+    # A long review takes its time to be taken apart: not on the loop.
+    shown = (await asyncio.to_thread(sentences, review.text))[:MOST_SENTENCES]
     while True:
         try:
             answer = await llm.complete(read_review_prompt(sentences=shown))
@@ -85,7 +87,7 @@ async def _opinions(llm: LLMProvider, review: Review) -> Sequence[Opinion]:
                 raise
             shown = shown[: len(shown) // 2]
         else:
-            return opinions_in(answer.parsed or {}, shown)
+            return await asyncio.to_thread(opinions_in, answer.parsed or {}, shown)
 
 
 def opinions_in(answer: Mapping[str, Any], shown: Sequence[str]) -> Sequence[Opinion]:

@@ -1,6 +1,8 @@
 """Reviews by those who borrowed the book, and what they add up to."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -8,7 +10,15 @@ from app.domains.accounts.model import User
 from app.domains.lending.service import LendingService
 from app.domains.reviews.errors import NeverBorrowed, NotYourReview
 from app.domains.reviews.jobs import RefreshConsensus
-from app.domains.reviews.model import Analysis, Consensus, Ratings, Review, ReviewSort, ReviewView
+from app.domains.reviews.model import (
+    Analysis,
+    Consensus,
+    Ratings,
+    Reading,
+    Review,
+    ReviewSort,
+    ReviewView,
+)
 from app.domains.reviews.ports import ReviewsWork
 from app.domains.reviews.service.analysis import analysis_by_stars, analysis_of
 from app.domains.reviews.service.consensus import ConsensusRefresh
@@ -20,6 +30,19 @@ from app.ports.llm import LLMProvider
 from app.shared.errors import NotFound
 from app.shared.ids import new_id
 from app.shared.pages import Page, PageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """What was found in a revision of a review, quoted from its text to be."""
+
+    revision: int
+    reading: Reading
+
+    def stands_for(self, review: Review) -> bool:
+        """Whether the review has not been edited or read anew since."""
+        same_words = review.is_read and review.revision == self.revision
+        return same_words and review.reading_of(self.reading.opinions) == self.reading
 
 
 class ReviewsService:
@@ -62,12 +85,13 @@ class ReviewsService:
         self, actor: User, book_id: UUID, review_id: UUID, *, rating: int, text: str
     ) -> ReviewView:
         """Raises ReviewNotFound, NotYourReview."""
+        carried = await self._carried(review_id, text)
         async with self._begin() as work:
             await work.reviews.hold(book_id)
             review = await work.reviews.get(book_id, review_id)
             if review.user_id != actor.id:
                 raise NotYourReview
-            await self._reword(work, review, rating, text)
+            await self._reword(work, review, rating, text, carried)
             return await work.reviews.view(review)
 
     async def withdraw(self, actor: User, book_id: UUID, review_id: UUID) -> None:
@@ -118,17 +142,26 @@ class ReviewsService:
             # The book went, and its reviews with it.
             return
 
-    async def _reword(self, work: ReviewsWork, review: Review, rating: int, text: str) -> None:
+    async def _carried(self, review_id: UUID, text: str) -> _Carried | None:
+        """Other stars or other white space: what was found in the words stays found."""
+        async with self._begin() as work:
+            review = await work.reviews.find(review_id)
+            found = await work.reviews.opinions_of(review) if review and review.is_read else ()
+        if review is None or not review.is_read or not review.says_the_same_as(text):
+            return None
+        opinions = await asyncio.to_thread(carried_over, found, review.text, text)
+        return _Carried(review.revision, review.reading_of(opinions))
+
+    async def _reword(
+        self, work: ReviewsWork, review: Review, rating: int, text: str, carried: _Carried | None
+    ) -> None:
         now = self._clock.now()
-        if not (review.is_read and review.says_the_same_as(text)):
-            await work.reviews.reword(review, rating=rating, text=text, at=now)
+        kept = carried.reading if carried and carried.stands_for(review) else None
+        await work.reviews.reword(review, rating=rating, text=text, at=now)
+        if kept is None:
             await self._retract(work, review, now)
             return
-        # Other stars or other white space: what was found in the words stays found.
-        found = await work.reviews.opinions_of(review)
-        reading = review.reading_of(carried_over(found, review.text, text))
-        await work.reviews.reword(review, rating=rating, text=text, at=now)
-        await work.reviews.read(review, reading)
+        await work.reviews.read(review, kept)
         consensus = await _consensus(work, review.book_id, now)
         consensus.unsettle(now)
         await self._follow(work, review.book_id)
