@@ -142,6 +142,7 @@ async def choose_adapters(settings: Settings, url: str, stack: AsyncExitStack) -
         url, stack, pool_size=settings.database.pool, name="requests", patience=patience
     )
     sessions, standings = sessions_of(engine), Standings(engine)
+    stack.push_async_callback(standings.close)
     storage = storage_named(settings, stack)
     llm = await model_named(settings, stack, SqlBudgetLedger(sessions))
     hasher = BcryptHasher(rounds=settings.accounts.bcrypt_rounds)

@@ -106,6 +106,7 @@ class Grounds:
     ports: Sequence[int]
     home: Path
     _stack: AsyncExitStack
+    pids: Sequence[int] = ()
 
     async def connections(self, number: int) -> list[Connection]:
         """So many connections, spread over the servers."""
@@ -140,7 +141,7 @@ async def served(
             stack.callback(server.kill)
             servers.append(server)
         ports = [urlsplit(server.url).port or 0 for server in servers]
-        yield Grounds(url, ports, home / "var", stack)
+        yield Grounds(url, ports, home / "var", stack, [server.pid for server in servers])
 
 
 class Reader:

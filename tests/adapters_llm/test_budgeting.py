@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from app.adapters.llm.budgeting import Budget, BudgetingLLM, Caps
 from app.adapters.llm.pieces import close
@@ -149,6 +150,34 @@ async def test_a_cancelled_question_costs_the_most_it_could() -> None:
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     assert desk.ledger.taken[TODAY] == MOST
+
+
+class WritingLedger(InMemoryLedger):
+    """Takes its time to correct an account: until it `may_write`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes, self.may_write = asyncio.Event(), asyncio.Event()
+
+    @override
+    async def correct(self, accounts: Iterable[str], by: int) -> None:
+        self.writes.set()
+        await self.may_write.wait()
+        await super().correct(accounts, by)
+
+
+async def test_who_is_cancelled_once_the_answer_is_there_pays_what_it_cost() -> None:
+    ledger = WritingLedger()
+    clock = FrozenClock(datetime(2026, 1, 5, 18, 0, tzinfo=UTC))
+    llm = BudgetingLLM(costing(30), Budget(ledger, Caps(day=1000), clock))
+    asking = asyncio.create_task(llm.complete(ASK))
+    await ledger.writes.wait()
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert asking.cancelled()
+    ledger.may_write.set()
+    await asyncio.sleep(0.01)
+    assert ledger.taken[TODAY] == 30
 
 
 async def test_a_stream_costs_what_its_end_reports() -> None:

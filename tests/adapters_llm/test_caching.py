@@ -4,10 +4,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from typing_extensions import override
 
 from app.adapters.llm.caching import CachingLLM, key_of
 from app.ports.budget import BudgetSpent, Payer, current_payer, paid_by
-from app.ports.llm import CompletionRequest, Message, ModelCard, ModelFailure, ModelUnavailable
+from app.ports.llm import (
+    Completion,
+    CompletionRequest,
+    Message,
+    ModelCard,
+    ModelFailure,
+    ModelUnavailable,
+)
 from tests.fakes.llm import Line, ScriptedLLM
 
 ASK = CompletionRequest([Message("user", "Who lights the lamp?")], task="ask", prompt="ask@1")
@@ -84,6 +92,20 @@ async def test_who_asks_at_the_same_time_shares_one_call() -> None:
     assert len(model.requests) == 1
 
 
+async def test_who_is_in_a_hurry_does_not_wait_for_who_is_not() -> None:
+    model = counting(delay=30)
+    llm = CachingLLM(model)
+    patient = asyncio.create_task(llm.complete(ASK))
+    await begun(model, 1)
+    hurried = asyncio.create_task(llm.complete(replace(ASK, deadline=0.05)))
+    await begun(model, 2)
+    with pytest.raises(ModelUnavailable, match="in time"):
+        await hurried
+    assert not patient.done()
+    patient.cancel()
+    await asyncio.gather(patient, return_exceptions=True)
+
+
 async def test_who_shares_a_call_shares_its_failure() -> None:
     model = ScriptedLLM([ModelUnavailable()], delay=0.02)
     llm = CachingLLM(model)
@@ -114,6 +136,40 @@ async def test_the_last_one_who_gives_up_ends_the_call() -> None:
     assert model.cancelled == 1
     model.delay = 0
     assert (await llm.complete(ASK)).text == "Answer 0."
+
+
+class LingeringLLM(ScriptedLLM):
+    """Takes its time to stop, until it may be `gone`."""
+
+    def __init__(self) -> None:
+        super().__init__(["Martha."], delay=30)
+        self.stopping, self.gone = asyncio.Event(), asyncio.Event()
+
+    @override
+    async def complete(self, request: CompletionRequest) -> Completion:
+        try:
+            return await super().complete(request)
+        except asyncio.CancelledError:
+            self.stopping.set()
+            await self.gone.wait()
+            raise
+
+
+async def test_who_comes_while_a_call_is_ended_has_one_of_their_own() -> None:
+    model = LingeringLLM()
+    llm = CachingLLM(model)
+    first = asyncio.create_task(llm.complete(ASK))
+    await begun(model, 1)
+    first.cancel()
+    await model.stopping.wait()
+    model.delay = 0
+    late = asyncio.create_task(llm.complete(ASK))
+    await asyncio.sleep(0.01)
+    model.gone.set()
+    await asyncio.wait({first, late})
+    assert first.cancelled()
+    assert not late.cancelled()
+    assert late.result().text == "Martha."
 
 
 async def test_whose_budget_is_spent_spends_it_for_nobody_else() -> None:

@@ -1,6 +1,7 @@
 """A model in a child process: what it says when it cannot start, and how it comes back."""
 
 import asyncio
+import io
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -9,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
-from app.adapters.llm.llamacpp.child import LLAMA_CPP, Engine
+from app.adapters.llm.llamacpp.child import LLAMA_CPP, Engine, ModelProcess
 from app.adapters.llm.llamacpp.model_file import free_memory
 from app.adapters.llm.llamacpp.provider import LlamaCppLLM
 from app.adapters.llm.pieces import usage_of
 from app.adapters.llm.stack import dependable
-from app.ports.llm import CompletionRequest, LLMProvider, Message, ModelUnavailable
+from app.ports.llm import NOTHING, CompletionRequest, LLMProvider, Message, ModelUnavailable
 from tests.fakes.llamacpp import STAND_IN, model_file
 from tests.fakes.model_server import Fault
 from tests.fakes.openai_server import OpenAIServer
@@ -202,6 +204,61 @@ async def test_an_answer_nobody_waits_for_takes_the_child_with_it(
     assert model.pid is None
     server.delay = 0
     assert (await model.complete(ASK)).text
+
+
+async def test_who_stops_waiting_for_the_news_of_a_death_takes_the_child_along(
+    server: OpenAIServer, model: LlamaCppLLM
+) -> None:
+    await model.complete(ASK)
+    child = model.pid
+    assert child
+    server.faults.append(Fault.CUT)
+    asking = asyncio.create_task(model.complete(ASK))
+    while len(server.chats) < 2:  # noqa: ASYNC110 - a server on another thread sets no event
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert asking.cancelled()
+    assert model.pid is None
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+async def test_a_model_that_is_never_done_loading_costs_nothing(tmp_path: Path) -> None:
+    engine = replace(STAND_IN, longest_start=0.3)
+    model = LlamaCppLLM(model=str(model_file(tmp_path)), context=4096, engine=engine, threads=1)
+    with pytest.raises(ModelUnavailable, match="too long to load") as refused:
+        await model.complete(ASK)
+    assert refused.value.usage == NOTHING
+    assert model.pid is None
+
+
+class Undead(asyncio.subprocess.Process):
+    """A process that was killed and does not end: it hangs in the kernel."""
+
+    def __init__(self) -> None:
+        self.kills = 0
+
+    @property
+    @override
+    def returncode(self) -> int | None:
+        return None
+
+    @override
+    def kill(self) -> None:
+        self.kills += 1
+
+    @override
+    async def wait(self) -> int:
+        raise TimeoutError
+
+
+async def test_a_child_that_hangs_in_the_kernel_is_no_failure_of_its_own() -> None:
+    process, words = Undead(), io.BytesIO()
+    await ModelProcess(process, words, key="", name="model.gguf").stop()
+    assert process.kills == 1
+    assert words.closed
 
 
 async def test_a_deadline_does_not_leave_the_model_at_work(

@@ -4,10 +4,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from app.adapters.llm.http import ServerBusy
 from app.adapters.llm.pacing import Pace, PacingLLM
-from app.ports.llm import CompletionRequest, Message, Usage
+from app.ports.llm import Completion, CompletionRequest, Message, Usage
 from tests.fakes.budget import CostingLLM
 from tests.fakes.clock import Hours
 from tests.fakes.llm import ScriptedLLM
@@ -75,6 +76,32 @@ async def test_while_the_server_wants_peace_nobody_asks_it() -> None:
     assert len(model.requests) == 1
     hours.now = 7.0
     assert (await llm.complete(ASK)).text == "Martha."
+
+
+async def test_who_waits_in_line_while_the_server_comes_to_want_peace_does_not_ask_it() -> None:
+    busy, hours = asyncio.Event(), Hours()
+
+    class BusyLLM(ScriptedLLM):
+        @override
+        async def complete(self, request: CompletionRequest) -> Completion:
+            self.requests.append(request)
+            await busy.wait()
+            raise ServerBusy(retry_after=100)
+
+    async def sleep(seconds: float) -> None:
+        hours.now += seconds
+        busy.set()
+        await asyncio.wait({first})
+
+    model = BusyLLM()
+    llm = PacingLLM(model, Pace(requests=1), clock=hours, sleep=sleep)
+    first = asyncio.create_task(llm.complete(ASK))
+    await asyncio.sleep(0)
+    with pytest.raises(ServerBusy) as refused:
+        await llm.complete(ASK)
+    assert refused.value.asked == 100
+    assert len(model.requests) == 1
+    await asyncio.gather(first, return_exceptions=True)
 
 
 async def test_a_question_cancelled_in_line_takes_nobodys_turn() -> None:

@@ -119,6 +119,16 @@ async def test_a_long_wait_is_for_the_job_not_for_the_question() -> None:
     assert hours.slept == []
 
 
+async def test_a_failure_after_a_long_wait_in_line_is_tried_again() -> None:
+    script: list[Line] = ["Ready.", ModelUnavailable(), "Martha."]
+    model, hours = ScriptedLLM(script), Hours()
+    llm = retrying(PacingLLM(model, Pace(requests=1), clock=hours, sleep=hours.sleep), hours)
+    hurried = replace(ASK, deadline=50.0)
+    await llm.complete(hurried)
+    assert (await llm.complete(hurried)).text == "Martha."
+    assert hours.now > 100
+
+
 async def test_no_wait_reaches_behind_the_deadline() -> None:
     model, hours = ScriptedLLM([ServerBusy(retry_after=400), "Martha."]), Hours()
     with pytest.raises(ModelUnavailable):

@@ -12,6 +12,7 @@ import pytest
 
 import app
 from app.api.problems import status_of
+from app.ports.embeddings import EmbeddingsRefused
 from app.ports.llm import ModelFailure
 from app.shared.errors import LibraryError
 from tests.library import api_of, client_of, opened_library, settings_for_tests
@@ -49,10 +50,11 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 def test_every_failure_has_a_status_of_its_kind() -> None:
-    """Failures of the model stay behind the services, which answer without it; what comes
+    """Failures of the models stay behind the services, which answer without them; what comes
     through all the same is a bug, and 500."""
     unknown = {error for error in errors() if status_of(error) == 500}
-    assert {error for error in unknown if not issubclass(error, ModelFailure)} == {LibraryError}
+    of_models = (ModelFailure, EmbeddingsRefused)
+    assert {error for error in unknown if not issubclass(error, of_models)} == {LibraryError}
 
 
 def test_a_code_means_one_thing() -> None:

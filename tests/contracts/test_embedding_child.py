@@ -114,7 +114,7 @@ async def test_signs_that_stand_for_many_are_read() -> None:
     model = LocalEmbeddings()
     (vector,) = await model.embed(["ﷺ" * 200], kind="passage")
     (spelt,) = await model.embed(["صلى الله عليه وسلم " * 200], kind="passage")
-    assert sum(map(float.__mul__, vector, spelt)) > 0.99
+    assert sum(map(float.__mul__, vector, spelt)) > 0.9
     await model.close()
 
 

@@ -487,3 +487,27 @@ def _opinions(chance: random.Random) -> list[Opinion]:
         says(aspect, chance.choice(list(Polarity)), sentence=sentence, quote=f"{aspect} {sentence}")
         for sentence, aspect in sorted(places)[: chance.randint(0, 5)]
     ]
+
+
+async def test_of_three_hundred_free_topics_the_hundred_most_used_count(room: Room) -> None:
+    chance = random.Random(7)
+    words = ["".join(chance.choices("acdefghijklmnopqrstuvwx", k=9)) for _ in range(297)]
+    # By how many readers; of those two speak of, the first by name has the hundredth place.
+    said_by = {
+        **dict.fromkeys((f"other:b{word}" for word in words[97:]), range(3, 5)),
+        **dict.fromkeys((f"other:y{word}" for word in words[:97]), range(3)),
+        "other:aloe": range(3, 5),
+        "other:aloes": range(3),
+        "other:zmaps": range(5),
+    }
+    book = await room.shelf.add_book()
+    for reader in range(5):
+        tags = [tag for tag, readers in said_by.items() if reader in readers]
+        views = [says(tag, GOOD, sentence=n) for n, tag in enumerate(tags, start=1)]
+        await room.read(await room.review(book), *views)
+    assert len(said_by) == 300
+    shown = [count for count in (await room.standing(book)).aspects if count.is_free]
+    assert {count.aspect: count.readers for count in shown} == {"other:zmaps": 5, "other:aloes": 5}
+    async with room.begin() as work:
+        heard = {exemplar.aspect for exemplar in await work.reviews.exemplars(book)}
+    assert heard == {"other:zmaps", "other:aloes"}

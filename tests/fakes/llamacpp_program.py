@@ -2,7 +2,8 @@
 address of a server to speak to, or what to die of.
 
 It keeps the promises of `app/adapters/llm/llamacpp/server.py`: a line in, a line out, and the
-end with its input. `GGUF{"url": …}` is announced, `GGUF{"error": …}` goes to standard error.
+end with its input. `GGUF{"url": …}` is announced, `GGUF{"error": …}` goes to standard
+error, and `GGUF{}` is never done loading.
 """
 
 import json
@@ -15,7 +16,8 @@ def main() -> None:
     told = json.loads(Path(wishes["model"]).read_bytes().removeprefix(b"GGUF"))
     if "error" in told:
         sys.exit(told["error"])
-    print(json.dumps({"url": told["url"], "trained": told.get("trained", 0)}), flush=True)
+    if "url" in told:
+        print(json.dumps({"url": told["url"], "trained": told.get("trained", 0)}), flush=True)
     sys.stdin.read()
 
 

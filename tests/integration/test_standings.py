@@ -96,6 +96,7 @@ async def test_who_asks_after_the_end_of_a_session_never_finds_it(house: House) 
         assert await standings.of(session_id, user_id) is None
         await early
     asking.cancel()
+    await standings.close()
 
 
 async def _asking(standings: Standings, known: list[tuple[UUID, UUID]]) -> None:
@@ -111,6 +112,15 @@ async def test_who_gives_up_takes_nothing_from_who_waits(house: House) -> None:
     found = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(found[0], asyncio.CancelledError)
     assert all(isinstance(each, tuple) for each in found[1:])
+
+
+async def test_a_read_nobody_waits_for_gives_its_connection_back(house: House) -> None:
+    standings = Standings(house.engine)
+    asking = asyncio.create_task(standings.of(*house.known[0]))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await standings.close()
+    assert house.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
 async def test_a_failure_is_told_to_all_who_wait_and_to_nobody_after(house: House) -> None:

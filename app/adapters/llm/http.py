@@ -1,13 +1,14 @@
 """What HTTP servers of models have in common: their client, and what their refusals mean."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
+from typing_extensions import override
 
 from app.ports.llm import (
     NOTHING,
@@ -19,6 +20,8 @@ from app.ports.llm import (
 )
 
 _LONGEST_WAIT = 3600
+# The longest answers that are asked for are some kilobytes, the longest vectors a few megabytes.
+_LONGEST_ANSWER = 32 * 2**20
 _TOO_LONG = re.compile(
     r"exceed_context_size|context_length_exceeded|exceeds? the (available )?context"
     r"|maximum context length|context (length|window|size)|prompt is too long"
@@ -49,12 +52,15 @@ class ServerBusy(ModelUnavailable):
 
 def client_options(explain: Explain | None = None) -> dict[str, Any]:
     """Options for an httpx client: no proxy from the environment, no redirect, no time limit
-    but the one on connecting (requests have deadlines), refusals raised as ModelFailures.
+    but the one on connecting (requests have deadlines), refusals raised as ModelFailures, and
+    an answer that has no end given up after 32 MiB (httpx.ReadError).
 
     `explain(status, body)` may know better than the general meaning of a status.
     """
 
     async def refuse(response: httpx.Response) -> None:
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        response.stream = _EndedStream(response.stream)
         if not response.is_success:
             await response.aread()
             raise (explain and explain(response.status_code, response.text)) or failure_of(response)
@@ -65,6 +71,26 @@ def client_options(explain: Explain | None = None) -> dict[str, Any]:
         "timeout": httpx.Timeout(None, connect=10.0),
         "event_hooks": {"response": [refuse]},
     }
+
+
+class _EndedStream(httpx.AsyncByteStream):
+    """A body as it comes, up to what may be held in memory."""
+
+    def __init__(self, inner: httpx.AsyncByteStream) -> None:
+        self._inner = inner
+
+    @override
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        taken = 0
+        async for piece in self._inner:
+            taken += len(piece)
+            if taken > _LONGEST_ANSWER:
+                raise httpx.ReadError("The answer has no end.")
+            yield piece
+
+    @override
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
 
 def failure_of(response: httpx.Response) -> ModelFailure:

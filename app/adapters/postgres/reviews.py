@@ -126,7 +126,9 @@ class SqlReviewRepository(ReviewRepository):
             reviews.c.read_by == reader,
             reviews.c.read_with == prompt,
         )
-        return await self._session.scalar(query.order_by(reviews.c.id).limit(1))
+        # Any of them: in an order, all of a thousand equal reviews would be fetched, or, by
+        # the index of that order, other reviews first.
+        return await self._session.scalar(query.limit(1))
 
     @override
     async def view(self, review: Review) -> ReviewView:

@@ -56,6 +56,11 @@ class Standings:
         row = await asyncio.shield(waiting)
         return None if row is None else _made(row)
 
+    async def close(self) -> None:
+        """Let the read on its way come home, before its connections go."""
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+
     async def _read_on(self) -> None:
         while self._waiting:
             taken = dict(list(self._waiting.items())[:_MOST])

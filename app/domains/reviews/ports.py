@@ -59,7 +59,7 @@ class ReviewRepository(ABC):
 
     @abstractmethod
     async def twin_of(self, review: Review, *, reader: str, prompt: str) -> Review | None:
-        """Another review of the same words (white space apart), of whatever book, that this
+        """Any other review of the same words (white space apart), of whatever book, that this
         model (`provider:model`) was asked to read with this prompt."""
 
     @abstractmethod

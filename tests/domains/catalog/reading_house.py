@@ -115,6 +115,7 @@ class House:
         enabled: bool = True,
         contribute: bool = True,
         at_once: int = 2,
+        heed_every: float = 0.4,
         max_upload: int = MAX_UPLOAD,
     ) -> None:
         self.clock = FrozenClock()
@@ -127,6 +128,7 @@ class House:
         self.librarian = a_reader("Librarian", Role.LIBRARIAN)
         self._enabled = enabled
         self._at_once = at_once
+        self._heed_every = heed_every
         self.shelving = ShelvingService(
             begin=self.catalog.begin,
             storage=self.storage,
@@ -155,6 +157,7 @@ class House:
             clock=self.clock,
             enabled=self._enabled,
             at_once=self._at_once,
+            heed_every=self._heed_every,
         )
         self.runner = InlineRunner(self.board, self._handlers())
 

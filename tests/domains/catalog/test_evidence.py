@@ -1,9 +1,18 @@
 """What bears out each sentence readers are told."""
 
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
+from app.adapters.llm.extractive import ExtractiveLLM
 from app.domains.catalog.model import Passage
+from app.domains.catalog.service.answers import evidence_for
 from app.domains.catalog.service.citing import CitedEvidence, CitedSentence
 from app.domains.catalog.service.passages import passages_of_text
 from app.domains.catalog.service.provenance import Grounds, quoted
@@ -36,6 +45,28 @@ async def test_every_sentence_of_a_model_is_borne_out_by_the_text_that_is_kept()
         assert sentence.support, sentence
         assert all(quote.text == NOVEL[quote.start : quote.end] for quote in sentence.support)
         assert not sentence.unfounded
+
+
+class NotingThreads(ThreadPoolExecutor):
+    """Counts what `asyncio.to_thread` has run in them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ran: Counter[object] = Counter()
+
+    @override
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
+        self.ran.update(getattr(fn, "args", ())[:1])
+        return super().submit(fn, *args, **named)
+
+
+async def test_each_passage_is_searched_once_for_what_bears_it_out() -> None:
+    threads = NotingThreads()
+    asyncio.get_running_loop().set_default_executor(threads)
+    house = House(ExtractiveLLM())
+    summary = await house.summary(await house.shelve(NOVEL))
+    # Two questions are about the book, all others about a passage.
+    assert threads.ran[evidence_for] == summary.planned - 2 > 3
 
 
 async def test_a_chapter_is_borne_out_by_itself() -> None:

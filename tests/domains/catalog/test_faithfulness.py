@@ -1,5 +1,9 @@
 """What of a summary the book bears out."""
 
+import tracemalloc
+from itertools import islice, product
+from string import ascii_lowercase
+
 import pytest
 
 from app.domains.catalog.service.faithfulness import Sources, founded
@@ -230,3 +234,17 @@ def test_a_language_is_told_only_where_it_is_sure(text: str, language: str | Non
 )
 def test_a_script_is_told_only_where_it_is_sure(text: str, script: str | None) -> None:
     assert script_of(text) == script
+
+
+def test_a_strange_name_takes_no_room_however_many_names_a_book_has() -> None:
+    """No copy of them is made to look it up."""
+    names = ("Z" + "".join(letters) for letters in product(ascii_lowercase, repeat=4))
+    sources = Sources([(1, " and ".join(islice(names, 30_000)))])
+    assert sources.statements("They met Zaab and Bertha.")[0].unfounded == ("Bertha",)
+    tracemalloc.start()
+    try:
+        sources.statements("They met Zaab and Bertha.")
+        room = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert room < 100_000

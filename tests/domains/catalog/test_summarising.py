@@ -166,13 +166,14 @@ async def meddled(llm: MeddlingLLM) -> tuple[House, UUID]:
     return house, llm.book_id
 
 
-async def test_a_cancelled_summary_stops_and_nothing_more_is_written() -> None:
+async def test_a_cancelled_summary_stops_with_the_answers_under_way() -> None:
     llm = Cancelling(at=4)
     house, book_id = await meddled(llm)
     await house.work()
     summary = await house.summary(book_id)
     assert summary.status == "cancelled"
-    assert 1 <= summary.done == len(house.catalog.shelf.nodes) <= 3
+    assert 1 <= summary.done <= 3
+    assert summary.done <= len(house.catalog.shelf.nodes) <= summary.done + 2
     assert len(house.requests) <= 5  # one that was under way
     assert (await house.shown(book_id))["degraded"]
     assert house.board.stored[-1].report.result == {"cancelled": True}

@@ -8,13 +8,13 @@ import secrets
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
 from app.ports.llm import NOTHING, ModelUnavailable
 
-_LONGEST_START = 600.0
 _LONGEST_END = 5.0
 _MOMENT = 0.2
 _SHOWN = 8000
@@ -25,11 +25,12 @@ _REASON = re.compile(r"error loading model: (?:llama_model_loader: )?(.+)|((?<!\
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What runs in the child: a program that speaks as `server.py` says, and the package it
-    needs."""
+    """What runs in the child: a program that speaks as `server.py` says, the package it
+    needs, and the seconds it may take to load a model."""
 
     program: Path
     package: str
+    longest_start: float = 600.0
 
 
 LLAMA_CPP = Engine(Path(__file__).with_name("server.py"), "xllamacpp")
@@ -64,14 +65,13 @@ class ModelProcess:
         key, errors = secrets.token_urlsafe(24), tempfile.TemporaryFile()  # noqa: SIM115
         child = cls(await _spawned(engine, wishes, errors), errors, key, Path(wishes.model).name)
         try:
-            async with asyncio.timeout(_LONGEST_START):
+            async with asyncio.timeout(engine.longest_start):
                 await child._listen(wishes)
         except BaseException as error:
             await child.stop()
             if isinstance(error, TimeoutError):
-                raise ModelUnavailable(
-                    f"The model {child._name} takes too long to load."
-                ) from error
+                detail = f"The model {child._name} takes too long to load."
+                raise ModelUnavailable(detail, usage=NOTHING) from error
             raise
         return child
 
@@ -101,12 +101,16 @@ class ModelProcess:
         return f"llama.cpp cannot run {self._name}: {self._last_words()}"
 
     async def stop(self) -> None:
-        """End it; it holds nothing worth a slow farewell."""
-        if not self.ended:
-            self._process.kill()
-            async with asyncio.timeout(_LONGEST_END):
-                await self._process.wait()
-        self._errors.close()
+        """End it; it holds nothing worth a slow farewell. What hangs in the kernel is not
+        waited for."""
+        try:
+            if not self.ended:
+                self._process.kill()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LONGEST_END):
+                        await self._process.wait()
+        finally:
+            self._errors.close()
 
     async def _listen(self, wishes: Wishes) -> None:
         assert self._process.stdin

@@ -37,8 +37,10 @@ class _Running:
     since: float
 
     async def stop(self) -> None:
-        await self.model.aclose()
-        await self.process.stop()
+        try:
+            await self.model.aclose()
+        finally:
+            await self.process.stop()
 
 
 class LlamaCppLLM(LLMProvider):
@@ -139,14 +141,11 @@ class LlamaCppLLM(LLMProvider):
     @asynccontextmanager
     async def _whole_answers(self, running: _Running) -> AsyncIterator[None]:
         try:
-            yield
-        except ModelUnavailable as failure:
-            if await running.process.has_ended():
-                raise ModelUnavailable(running.process.obituary(), usage=failure.usage) from failure
-            await self.aclose()
-            raise
-        except asyncio.CancelledError:
-            await self.aclose()
+            async with _obituaries(running.process):
+                yield
+        except (ModelUnavailable, asyncio.CancelledError):
+            if not running.process.ended:
+                await self.aclose()
             raise
 
     async def _started(self) -> _Running:
@@ -209,6 +208,17 @@ class LlamaCppLLM(LLMProvider):
                 retry_after=math.ceil(rest),
                 usage=NOTHING,
             )
+
+
+@asynccontextmanager
+async def _obituaries(process: ModelProcess) -> AsyncIterator[None]:
+    """Where the child has died, why, in place of a connection that broke off."""
+    try:
+        yield
+    except ModelUnavailable as failure:
+        if not await process.has_ended():
+            raise
+        raise ModelUnavailable(process.obituary(), usage=failure.usage) from failure
 
 
 def _half_of_the_processors() -> int:

@@ -25,7 +25,7 @@ class Claim:
 
 class NodeMemory:
     """Keeps each answer in a transaction of its own, together with the progress of the
-    claimed summary. Raises RunEnded once the claim is void: that answer was the last."""
+    claimed summary. Raises RunEnded once the claim is void: that answer is kept, and the last."""
 
     def __init__(
         self,
@@ -54,8 +54,8 @@ class NodeMemory:
             found = await work.nodes.find(keys)
             known = {key: node for key, node in found.items() if not node.degraded}
             self._done += 0 if aside else sum(key in known for key in keys)
-            await self._advance(work)
-        await self._report()
+            wanted = await self._advance(work)
+        await self._report(wanted)
         return known
 
     async def keep(self, node: SummaryNode, *, aside: bool = False) -> None:
@@ -63,15 +63,18 @@ class NodeMemory:
             self._done += not aside
             self.asked += 1
             await work.nodes.keep(node, self._clock.now())
-            await self._advance(work)
-        await self._report()
+            wanted = await self._advance(work)
+        await self._report(wanted)
 
-    async def _advance(self, work: CatalogWork) -> None:
+    async def _advance(self, work: CatalogWork) -> bool:
+        """Whether the claim still holds."""
         claim = self._claim
-        if claim and not await work.summaries.advance(claim.book_id, claim.run, self._done):
-            raise RunEnded
+        return not claim or await work.summaries.advance(claim.book_id, claim.run, self._done)
 
-    async def _report(self) -> None:
+    async def _report(self, wanted: bool) -> None:
+        # Not before the answer is kept: it was paid for.
+        if not wanted:
+            raise RunEnded
         if self._run:
             await self._run.report(self._done, self._planned)
 

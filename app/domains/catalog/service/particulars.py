@@ -199,7 +199,8 @@ class Particulars:
         stem = word[: max(_INFLECTED + bool(lost), len(word) - lost)]
         if len(word) < _INFLECTED or word in self._names:
             return
-        for form in self._sorted[bisect_left(self._sorted, stem) :]:
+        for place in range(bisect_left(self._sorted, stem), len(self._sorted)):
+            form = self._sorted[place]
             if not form.startswith(stem):
                 break
             if len(form) - len(stem) <= _CASE or (

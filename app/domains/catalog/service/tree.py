@@ -74,6 +74,7 @@ class SummaryTree:
         self._reading = reading
         self._takes_whole = takes_whole(reading, llm, stand_in)
         self._questions = Questions(title=title, author=author, card=llm.card)
+        self._told_leaves: dict[Question, Branch] = {}
         self._interview = Interview(
             llm=llm,
             stand_in=stand_in,
@@ -146,6 +147,12 @@ class SummaryTree:
         return Branch(span_of(group), node, evidence_for(_text(node), lines), place_of(group))
 
     async def _leaf(self, question: Question) -> Branch:
+        """Told of twice: in what it is joined to, and in its chapter."""
+        if (known := self._told_leaves.get(question)) is None:
+            known = self._told_leaves[question] = await self._leaf_of(question)
+        return known
+
+    async def _leaf_of(self, question: Question) -> Branch:
         node = await self._interview.answer(question)
         assert question.stretch is not None
         evidence = await asyncio.to_thread(evidence_for, _text(node), question.stretch.text)
