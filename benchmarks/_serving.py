@@ -24,8 +24,11 @@ PASSWORD = "a quiet place to measure"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`head` is the status line and the headers in small letters, where they are known."""
+
     status: int
     body: bytes
+    head: bytes = b""
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -52,7 +55,7 @@ class Connection:
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         length = re.search(rb"content-length: (\d+)", head)
         body = await self._reader.readexactly(int(length[1])) if length else b""
-        return Answer(int(head.split(None, 2)[1]), body)
+        return Answer(int(head.split(None, 2)[1]), body, head)
 
     def close(self) -> None:
         self._writer.close()

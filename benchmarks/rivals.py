@@ -45,9 +45,13 @@ DATA = ROOT.parent / "shared" / "data"
 LIMIT = 20
 CONCURRENCIES = (1, 8)
 ROUNDS = 3
-_REQUESTS = {1: 20, 8: 32}
+_REQUESTS = {1: 17, 8: 20}
 _ASKED = 50
 _BEST = 5
+# Seconds of one turn, and of asking every question once; who is slower answers fewer.
+_TURN, _ONCE = 8, 45
+# Books whose snippets Calibre's page asks for at a time.
+_SHOWN = 2
 _CUT, _INVENTED = 6_000, 15
 _PATIENCE = 900
 _PASSWORD = "A quiet place 2 measure!"
@@ -102,10 +106,11 @@ class Case:
 
 
 class Rival(ABC):
-    """A running server. `kinds` is what it can be asked."""
+    """A running server, or (not `whole`) another way to ask one. `kinds` is what it answers."""
 
     name: str
     kinds: tuple[Kind, ...] = _NAMED
+    whole = True
 
     def __init__(self, port: int, pid: int, headers: Mapping[str, str]) -> None:
         self.port = port
@@ -160,6 +165,7 @@ class Calibre(Rival):
     name = "Calibre"
     kinds = (*_NAMED, "phrase", "words", "any")
     _last = 0
+    _snippets = _SHOWN
 
     @override
     async def ask(self, connection: Connection, kind: Kind, words: str) -> Found:
@@ -186,15 +192,23 @@ class Calibre(Rival):
         return Found(size, [books[str(number)]["title"] for number in ids])
 
     async def _said(self, connection: Connection, query: str) -> Found:
-        """The books, and then snippets of the first of them, as its own page asks."""
+        """All books, the best first, and snippets of the first of them."""
         body, size = await self._get(connection, "/fts/search", query=query)
-        ids = [hit["book_id"] for hit in body["results"]][:LIMIT]
-        if not ids:
-            return Found(size, [])
-        path = f"/fts/snippets/{','.join(map(str, ids))}"
-        parts, more = await self._get(connection, path, query=query)
-        texts = [each["text"] for n in ids for each in parts["snippets"][str(n)]]
-        return Found(size + more, [body["metadata"][str(n)]["title"] for n in ids], texts)
+        ids = [hit["book_id"] for hit in body["results"]]
+        titles, texts = [body["metadata"][str(number)]["title"] for number in ids], []
+        if shown := ids[: self._snippets]:
+            path = f"/fts/snippets/{','.join(map(str, shown))}"
+            parts, more = await self._get(connection, path, query=query)
+            texts = [each["text"] for n in shown for each in parts["snippets"][str(n)]]
+            size += more
+        return Found(size, titles, texts)
+
+
+class CalibreBooks(Calibre):
+    name = "Calibre, no snippets"
+    kinds = ("phrase", "words", "any")
+    whole = False
+    _snippets = 0
 
 
 def _for_fts5(kind: Kind, words: str) -> str:
@@ -534,18 +548,21 @@ async def _compared(rivals: Sequence[Rival], case: Case) -> dict[str, Figures]:
     able = [rival for rival in rivals if case.kind in rival.kinds]
     figures = {rival.name: await _judged(rival, case) for rival in able}
     for at_once in CONCURRENCIES:
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
             for rival in able:
                 times = figures[rival.name].seconds.setdefault(at_once, [])
-                times += await _timed(rival, case, at_once)
+                # The same questions for all.
+                times += await _timed(rival, case, at_once, random.Random(number))
     return figures
 
 
 async def _judged(rival: Rival, case: Case) -> Figures:
     """Every question once, which warms the caches too."""
-    figures = Figures()
+    figures, end = Figures(), time.perf_counter() + _ONCE
     async with connected(rival.port, 1) as (connection,):
         for asked in case.asked:
+            if time.perf_counter() > end:
+                break
             found = await rival.ask(connection, case.kind, asked.words)
             figures.asked += 1
             figures.sizes.append(found.size / 1e6)
@@ -554,13 +571,14 @@ async def _judged(rival: Rival, case: Case) -> Figures:
     return figures
 
 
-async def _timed(rival: Rival, case: Case, at_once: int) -> list[float]:
-    waiting, times = [*case.asked, *case.asked][: _REQUESTS[at_once]], list[float]()
+async def _timed(rival: Rival, case: Case, at_once: int, say: random.Random) -> list[float]:
+    waiting, times = say.sample(case.asked, min(_REQUESTS[at_once], len(case.asked))), list[float]()
+
+    end = time.perf_counter() + _TURN
 
     async def go_on(connection: Connection) -> None:
-        while waiting:
+        while waiting and (began := time.perf_counter()) < end:
             asked = waiting.pop()
-            began = time.perf_counter()
             await rival.ask(connection, case.kind, asked.words)
             times.append(time.perf_counter() - began)
 
@@ -601,7 +619,8 @@ async def _measured(options: argparse.Namespace, home: Path) -> str:
         rivals: list[Rival] = [library]
         missing = []
         if shutil.which("calibre-server"):
-            rivals.append(await stack.enter_async_context(_calibre(home)))
+            calibre = await stack.enter_async_context(_calibre(home))
+            rivals += [calibre, CalibreBooks(calibre.port, calibre.pid, {})]
         else:
             missing.append("Calibre: not run (`calibre-server` is not installed).")
         if options.calibre_web and len(rivals) > 1:
@@ -610,16 +629,24 @@ async def _measured(options: argparse.Namespace, home: Path) -> str:
         else:
             missing.append("calibre-web: not run (it takes --calibre-web and Calibre's library).")
         await asyncio.sleep(5)
-        idle = [_memory(rival.pid) for rival in rivals]
-        results = [(case, await _compared(rivals, case)) for case in cases(shelf, say)]
-        after = [_memory(rival.pid) for rival in rivals]
-    versions = [await _version(rival, options) for rival in rivals]
+        servers = [rival for rival in rivals if rival.whole]
+        idle = [_memory(rival.pid) for rival in servers]
+        asked = _part(cases(shelf, say), options.part)
+        results = [(case, await _compared(rivals, case)) for case in asked]
+        after = [_memory(rival.pid) for rival in servers]
+    versions = [await _version(rival, options) for rival in servers]
     head = [f"{len(shelf)} books; {', '.join(versions)}; {machine}.", *missing, ""]
     memory = [
         f"| {rival.name} | {before:.0f} MB | {behind:.0f} MB |"
-        for rival, before, behind in zip(rivals, idle, after, strict=True)
+        for rival, before, behind in zip(servers, idle, after, strict=True)
     ]
     return "\n".join([*head, *_report(rivals, results), "", *_IMPORTED, *lines, "", *_RAN, *memory])
+
+
+def _part(every: Sequence[Case], part: str) -> list[Case]:
+    if part == "all":
+        return list(every)
+    return [case for case in every if (case.kind in _NAMED) == (part == "names")]
 
 
 _IMPORTED = (
@@ -640,20 +667,24 @@ def _report(
     yield "|---|---|---|---|---|---|---|"
     for case, figures in results:
         for rival in rivals:
-            yield f"| {case.name} | {rival.name} | {_row(case, figures.get(rival.name))} |"
+            if rival.whole or rival.name in figures:
+                yield f"| {case.name} | {rival.name} | {_row(case, figures.get(rival.name))} |"
 
 
 def _row(case: Case, figures: Figures | None) -> str:
     if figures is None:
         return "cannot | | | |"
-    times = " | ".join(
-        f"{percentile(figures.seconds[n], 0.5):.0f} / {percentile(figures.seconds[n], 0.95):.0f}"
-        for n in CONCURRENCIES
-    )
+    times = " | ".join(_spread(figures.seconds[n], n) for n in CONCURRENCIES)
     listed = case.kind in ("first", "last")
     right = "" if listed else f"{figures.found} of {figures.asked}"
     shown = "" if case.kind in _NAMED else f"{figures.shown} of {figures.asked}"
     return f"{times} | {percentile(figures.sizes, 0.5):.1f} | {right} | {shown}"
+
+
+def _spread(seconds: Sequence[float], at_once: int) -> str:
+    few = len(seconds) < _REQUESTS[at_once] * ROUNDS
+    said = f"{percentile(seconds, 0.5):.0f} / {percentile(seconds, 0.95):.0f}"
+    return f"{said} ({len(seconds)} answers)" if few else said
 
 
 async def _version(rival: Rival, options: argparse.Namespace) -> str:
@@ -673,6 +704,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--books", type=int, default=300)
     parser.add_argument("--calibre-web", type=as_called, help="a Python that has calibre-web")
     parser.add_argument("--home", type=as_called, help="keep what is built, or use what was kept")
+    parser.add_argument("--part", choices=["all", "names", "texts"], default="all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", action="store_true", help="append to RESULTS.md")
     options = parser.parse_args(arguments)

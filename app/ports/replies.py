@@ -44,6 +44,10 @@ class ReplyMemory(ABC):
         """Remember the answer, if the key is still the holder's."""
 
     @abstractmethod
+    async def sweep(self) -> None:
+        """Forget what is older than a day, and claims of the dead."""
+
+    @abstractmethod
     async def release(self, user_id: UUID, key: str, holder: UUID) -> None:
         """Forget the claim, if it is still the holder's: the request failed and may be sent
         again."""

@@ -53,6 +53,7 @@ def handlers_of(services: Services) -> dict[str, Handler]:
                 "accounts": services.accounts.forget_expired,
                 "audit": services.audit.sweep,
                 "loans": services.lending.forget_readers,
+                "replies": services.replies.sweep,
                 "recommendations": services.recommendations.sweep,
                 "models": services.fitting.sweep,
                 "index": services.indexing.ask_for_unfinished,

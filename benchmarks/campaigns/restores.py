@@ -34,7 +34,7 @@ from tests.database import cloned, scratch_folder
 from tests.integration.server import LibraryServer, home_of_a_library
 from tests.library import settings_for_tests
 
-_DRILLS, _PATRONS, _BOOKS = 5, 3, 12
+_DRILLS, _PATRONS, _BOOKS = 5, 3, 8
 _DRAIN = 120.0
 # What may be brought to the newest schema from: the oldest in which all of this was there.
 _OLDER = ("0011", "0010", "0009", "0008", "0007")

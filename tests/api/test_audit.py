@@ -148,6 +148,8 @@ async def test_the_log_comes_in_pages_the_newest_first(
         {"act": "anything"},
         {"actor_id": "me"},
         {"since": "yesterday"},
+        {"since": "0.5"},
+        {"until": "1700000000"},
         {"since": "2026-01-01T00:00:00"},
         {"object_id": "x" * 201},
         {"outcome": "well"},

@@ -1,5 +1,6 @@
 """What the memory of answers promises, in Postgres."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
@@ -61,3 +62,23 @@ async def test_an_answer_is_remembered_for_a_day(sessions: Sessions) -> None:
     assert await memory.claim(READER, "key", uuid4()) == ANSWER
     await aged(sessions, 2 * 60)
     assert await memory.claim(READER, "key", uuid4()) is None
+
+
+async def test_answers_are_forgotten_though_nobody_asks_again(sessions: Sessions) -> None:
+    memory, holder = SqlReplyMemory(sessions), uuid4()
+    assert await memory.claim(READER, "key", holder) is None
+    await memory.keep(READER, "key", holder, ANSWER)
+    await aged(sessions, 25 * 60)
+    await memory.sweep()
+    async with sessions() as session:
+        assert (await session.scalars(text("SELECT key FROM remembered_replies"))).all() == []
+
+
+async def test_a_claim_does_not_wait_for_who_tidies_up_beside_it(sessions: Sessions) -> None:
+    memory = SqlReplyMemory(sessions)
+    assert await memory.claim(READER, "old", uuid4()) is None
+    await aged(sessions, 25 * 60)
+    async with sessions.begin() as beside:
+        await beside.execute(text("DELETE FROM remembered_replies"))
+        async with asyncio.timeout(10):
+            assert await memory.claim(READER, "new", uuid4()) is None

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Delete, delete, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import override
 
 from app.adapters.postgres.engine import Sessions, translated
@@ -27,8 +28,7 @@ class SqlReplyMemory(ReplyMemory):
     async def claim(self, user_id: UUID, key: str, holder: UUID) -> Reply | None:
         with translated({}):
             async with self._sessions.begin() as session:
-                for worn_out in _WORN_OUT:
-                    await session.execute(_forget(worn_out))
+                await _forget_worn_out(session)
                 claim = insert(replies).values(
                     user_id=user_id, key=key, holder=holder, claimed_at=func.now()
                 )
@@ -57,6 +57,12 @@ class SqlReplyMemory(ReplyMemory):
                 await session.execute(update(replies).where(mine).values(values))
 
     @override
+    async def sweep(self) -> None:
+        with translated({}):
+            async with self._sessions.begin() as session:
+                await _forget_worn_out(session)
+
+    @override
     async def release(self, user_id: UUID, key: str, holder: UUID) -> None:
         with translated({}):
             async with self._sessions.begin() as session:
@@ -66,6 +72,11 @@ class SqlReplyMemory(ReplyMemory):
 
 def _at(user_id: UUID, key: str) -> ColumnElement[bool]:
     return (replies.c.user_id == user_id) & (replies.c.key == key)
+
+
+async def _forget_worn_out(session: AsyncSession) -> None:
+    for worn_out in _WORN_OUT:
+        await session.execute(_forget(worn_out))
 
 
 def _forget(worn_out: ColumnElement[bool]) -> Delete:

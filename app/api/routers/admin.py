@@ -5,12 +5,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from app.api.dependencies import Audit, CurrentUser, Paging
 from app.api.problems import problems
 from app.api.schemas.audit import AuditEventOut
-from app.api.schemas.base import PageOut, Storable
+from app.api.schemas.base import Moment, PageOut, Storable
 from app.domains.accounts.model.audit import AuditQuery
 from app.ports.audit import Act, Door, Outcome
 from app.shared.errors import Forbidden, NotAuthenticated
@@ -32,8 +31,8 @@ async def list_audit_events(
     actor_id: UUID | None = None,
     object_id: Exactly = None,
     address: Exactly = None,
-    since: Annotated[AwareDatetime | None, Query(description="From then on")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before then")] = None,
+    since: Annotated[Moment | None, Query(description="From then on")] = None,
+    until: Annotated[Moment | None, Query(description="Before then")] = None,
 ) -> PageOut[AuditEventOut]:
     """Who did what that not everybody may do, the newest first; for admins. Reading it is
     noted in it."""

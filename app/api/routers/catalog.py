@@ -31,6 +31,7 @@ from app.domains.catalog.errors import (
     MayNotContribute,
     NotYourBook,
     QueryTooSlow,
+    UploadSwept,
 )
 from app.domains.catalog.model import BookQuery
 from app.domains.catalog.service import ReceivedFile, ShelvingService
@@ -130,7 +131,7 @@ async def _read_form(
     status_code=status.HTTP_202_ACCEPTED,
     dependencies=[Depends(kick)],
     openapi_extra=_form(_FIELDS),
-    responses=problems(MayNotContribute, DuplicateContent, *_FILE_PROBLEMS),
+    responses=problems(MayNotContribute, DuplicateContent, UploadSwept, *_FILE_PROBLEMS),
 )
 async def add_book(
     request: Request, response: Response, user: CurrentUser, shelving: Shelving
@@ -207,7 +208,9 @@ async def describe_book(
     status_code=status.HTTP_202_ACCEPTED,
     dependencies=[Depends(kick)],
     openapi_extra=_form({}),
-    responses=problems(BookNotFound, NotYourBook, BookChanged, DuplicateContent, *_FILE_PROBLEMS),
+    responses=problems(
+        BookNotFound, NotYourBook, BookChanged, DuplicateContent, UploadSwept, *_FILE_PROBLEMS
+    ),
 )
 async def replace_content(
     book_id: UUID,

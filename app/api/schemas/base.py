@@ -3,7 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+)
 
 from app.shared.pages import Page
 
@@ -20,7 +27,15 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _written_out(value: object) -> object:
+    if isinstance(value, str) and not (value[:4].isdecimal() and value[4:5] == "-"):
+        raise ValueError("must be a date and time as RFC 3339 writes them")
+    return value
+
+
 Storable = AfterValidator(_storable)
+# A number alone would be read as seconds since 1970.
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 Line = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
