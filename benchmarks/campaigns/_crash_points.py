@@ -76,7 +76,7 @@ POINTS: tuple[Point, ...] = (
     *_points(
         "sweep",
         file_not_deleted="before storage.delete",
-        file_deleted_and_still_announced="after storage.delete",
+        file_deleted_and_job_not_done="after storage.delete",
     ),
     *_points(
         "fit",

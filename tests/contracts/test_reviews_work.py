@@ -1,5 +1,6 @@
 """What every store of reviews promises; above all that its sums equal a recount."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -511,3 +512,18 @@ async def test_of_three_hundred_free_topics_the_hundred_most_used_count(room: Ro
     async with room.begin() as work:
         heard = {exemplar.aspect for exemplar in await work.reviews.exemplars(book)}
     assert heard == {"other:zmaps", "other:aloes"}
+
+
+async def test_who_holds_the_reviews_of_a_book_has_them_alone(room: Room) -> None:
+    book = await room.shelf.add_book()
+
+    async def hold() -> None:
+        async with room.begin() as work:
+            await work.reviews.hold(book)
+
+    async with room.begin() as work:
+        await work.reviews.hold(book)
+        waiting = asyncio.create_task(hold())
+        await asyncio.wait({waiting}, timeout=0.5)
+        assert not waiting.done()
+    await waiting

@@ -17,7 +17,8 @@ from app.domains.catalog.service.citing import CitedEvidence, CitedSentence
 from app.domains.catalog.service.passages import passages_of_text
 from app.domains.catalog.service.provenance import Grounds, quoted
 from app.domains.catalog.service.telling import abridged
-from tests.domains.catalog.reading_house import House, WatchfulLLM, a_novel
+from app.ports.llm import CompletionRequest
+from tests.domains.catalog.reading_house import House, WatchfulLLM, a_novel, sensible
 from tests.fakes.llm import AbsentLLM
 
 NOVEL = a_novel()
@@ -67,6 +68,17 @@ async def test_each_passage_is_searched_once_for_what_bears_it_out() -> None:
     summary = await house.summary(await house.shelve(NOVEL))
     # Two questions are about the book, all others about a passage.
     assert threads.ran[evidence_for] == summary.planned - 2 > 3
+
+
+async def test_a_hook_with_a_name_the_book_does_not_have_is_not_shown() -> None:
+    def say(request: CompletionRequest) -> dict[str, Any]:
+        answer = sensible(request)
+        return {**answer, "hook": "What did Zebulon Quark want?"} if "hook" in answer else answer
+
+    house = House(WatchfulLLM(say))
+    shown = await house.shown(await house.shelve(NOVEL))
+    assert shown["hook"]
+    assert "Zebulon" not in shown["hook"]
 
 
 async def test_a_chapter_is_borne_out_by_itself() -> None:

@@ -214,6 +214,19 @@ async def test_a_text_told_before_a_review_came_is_kept_and_stale(
     assert analysis.reviews_covered == 1
 
 
+async def test_a_text_told_from_other_stars_is_stale(room: ReadingRoom, book: UUID) -> None:
+    author, review = await room.review(book, "+plot is clever.", rating=5)
+
+    async def edit() -> None:
+        await room.service.edit(author, book, review.id, rating=1, text=review.text)
+
+    room.staffed(InterruptedLLM(edit))
+    await room.refresh(book)
+    analysis = await room.analysis(book)
+    assert analysis.consensus
+    assert (analysis.status, analysis.ratings.total) == ("stale", 1)
+
+
 async def test_a_book_that_goes_meanwhile_ends_the_work_quietly(
     room: ReadingRoom, book: UUID
 ) -> None:
