@@ -2,17 +2,14 @@
 several of its common ones, so that no question reads through half of a library."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations, groupby
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.adapters.postgres.tables.catalog import books
-from app.domains.catalog.errors import QueryTooSlow
 from app.domains.discovery.model import Term
 
 # Words of one passage belong together: they meet far more often than by chance.
@@ -22,12 +19,6 @@ _COMBINED = 6
 _ENOUGH = 0.2
 # So few books are looked through one by one.
 _FEW_BOOKS = 200
-_CANCELLED = "57014"
-# Statements are planned for the words they ask for, and never read the whole table.
-PLANNING = text(
-    "SELECT set_config('plan_cache_mode', 'force_custom_plan', true),"
-    " set_config('enable_seqscan', 'off', true)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +27,6 @@ class _Part:
 
     query: str
     expected: float
-
-
-@contextmanager
-def timed() -> Iterator[None]:
-    """A statement that was given up for its length leaves as QueryTooSlow."""
-    try:
-        yield
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == _CANCELLED:
-            raise QueryTooSlow from error
-        raise
 
 
 async def few_books(

@@ -26,10 +26,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, array
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import override
 
-from app.adapters.postgres.candidates import PLANNING, any_of, few_books, quoted, rare_of, timed
+from app.adapters.postgres.candidates import any_of, few_books, quoted, rare_of
 from app.adapters.postgres.indexed_books import CONFIG, SAMPLE, SqlIndexedBooks
 from app.adapters.postgres.jobs import SqlJobQueue
 from app.adapters.postgres.known_books import SqlShelves, of_kind
+from app.adapters.postgres.planning import PLAN_EACH, timed
 from app.adapters.postgres.tables.catalog import books, chapters, passages
 from app.adapters.postgres.tables.discovery import (
     indexed_languages,
@@ -106,7 +107,7 @@ class SqlPassageIndex(PassageIndex):
     async def _looked_at(
         self, terms: Sequence[Term], pairs: Sequence[tuple[Term, Term]], within: Within
     ) -> Sequence[Row[Any]]:
-        await self._session.execute(PLANNING)
+        await self._session.execute(PLAN_EACH)
         found = (await self._found(terms, within)).cte("found")
         strengths = [_strength(found.c.words, term) for term in terms]
         together = [_together(found.c.words, *pair) for pair in pairs]

@@ -1,18 +1,17 @@
 """Pages of books and their facets, each in one statement where that can be."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Integer, Select, bindparam, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Integer, Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.adapters.postgres.cards import COLUMNS, shown, view_of
 from app.adapters.postgres.engine import read_at_once
 from app.adapters.postgres.facets import FACET_COLUMNS, LOOKED_AT, counted, of_all, of_found
 from app.adapters.postgres.lists import Order, Shape, kind, order_of, shape_of, some, values_of
+from app.adapters.postgres.planning import PLAN_EACH, timed
 from app.adapters.postgres.questions import (
     FEW,
     POOL,
@@ -26,24 +25,15 @@ from app.adapters.postgres.questions import (
 )
 from app.adapters.postgres.tables.catalog import books, standings
 from app.adapters.postgres.tallies import COUNTED, likely_total, total_of
-from app.domains.catalog.errors import QueryTooSlow
 from app.domains.catalog.model import BookQuery, BookView, Facets
 from app.shared.pages import Page, PageRequest, cursor_for
-
-_CANCELLED = "57014"
-# One value is not as common as another, so that a plan for any would be a bad one for most;
-# and whoever takes a rare value for a common one reads the whole library to find a page.
-_PLAN_EACH = text(
-    "SELECT set_config('plan_cache_mode', 'force_custom_plan', true),"
-    " set_config('enable_seqscan', 'off', true)"
-)
 
 
 async def found_page(session: AsyncSession, query: BookQuery, page: PageRequest) -> Page[BookView]:
     shape = shape_of(query, page)
     order = order_of(query.sort, relevance() if query.q else None)
     values = {**values_of(query), **order.place(query.sort, page), "limit": page.limit + 1}
-    with _timed():
+    with timed():
         await _plan_each(session, shape)
         if query.q:
             rows, total = await _answered(session, query.q, shape, values)
@@ -57,7 +47,7 @@ async def found_page(session: AsyncSession, query: BookQuery, page: PageRequest)
 
 async def found_facets(session: AsyncSession, query: BookQuery, limit: int) -> Facets:
     shape, values = shape_of(query), {**values_of(query), "limit": limit}
-    with _timed():
+    with timed():
         await _plan_each(session, shape)
         if query.q:
             return await _facets_of_answers(session, query.q, shape, values)
@@ -86,19 +76,9 @@ async def _facets_of_kind(session: AsyncSession, shape: Shape, values: dict[str,
 
 async def _plan_each(session: AsyncSession, shape: Shape) -> None:
     if shape.filters or shape.asked or shape.available is not None:
-        await session.execute(_PLAN_EACH)
+        await session.execute(PLAN_EACH)
     else:
         await read_at_once(session)
-
-
-@contextmanager
-def _timed() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == _CANCELLED:
-            raise QueryTooSlow from error
-        raise
 
 
 async def _listed(

@@ -22,8 +22,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from typing_extensions import override
 
-from app.adapters.postgres.candidates import PLANNING, few_books, timed
+from app.adapters.postgres.candidates import few_books
 from app.adapters.postgres.known_books import of_kind
+from app.adapters.postgres.planning import PLAN_EACH, timed
 from app.adapters.postgres.tables.catalog import books
 from app.adapters.postgres.tables.vectors import HalfVector, passage_vectors
 from app.domains.discovery.model import Place, Ranked, Space, Unembedded
@@ -171,7 +172,7 @@ class SqlPassageVectors(PassageVectors):
     async def nearest(
         self, space: Space, vector: Sequence[float], k: int, within: Within
     ) -> Sequence[Ranked]:
-        await self._session.execute(PLANNING)
+        await self._session.execute(PLAN_EACH)
         await self._session.execute(_SEARCHING, {"effort": str(max(k, _EFFORT))})
         with timed():
             rows = await self._session.execute(await self._near(space, vector, k, within))
