@@ -75,7 +75,8 @@ async def _with_ailing(
             answers = [await owner.ask("GET", f"/books/{each}/summary") for each in books]
             shown = [answer.json() for answer in answers]
             for each in shown:
-                tally.hold(each["status"] == "ready" and each["summary"], f"no summary: {each}")
+                told = f"{each['book_id']} is {each['status']}: {each.get('error')}"
+                tally.hold(each["status"] == "ready" and each["summary"], told)
             degraded = sum(each["source"]["degraded"] for each in shown)
             _judge(tally, model, asked, probes, grounds)
             tally.figures["books"] = f"{len(books)}, {degraded} by the stand-in"

@@ -26,7 +26,8 @@ _UPLOADS_A_MINUTE, _SAMPLES_A_MINUTE = 12, 6
 _MOST_GROWTH = 5.0
 # A slope over less than this is that of a library that still warms up.
 _ENOUGH_MINUTES = 30
-_GIVE = {"descriptors": 24, "threads": 12, "connections": 6}
+# The pools fill with the first crowd; who stays connected is gone at the end.
+_GIVE = {"descriptors": 24, "threads": 12, "connections": 16}
 _STATE = """SELECT count(*) AS connections,
     count(*) FILTER (WHERE state LIKE 'idle in transaction%'
       AND now() - state_change > interval '5 seconds') AS lingering
@@ -80,6 +81,7 @@ async def run(
             house = _House(url, grounds.pids[0], grounds.ports[0], scratch, keeper, dice)
             async with connected(house.port, _VISITORS) as doors:
                 visitors = [Visitor(town, door, n, plan.seed) for n, door in enumerate(doors)]
+                await _sample(house)
                 peak = await closed_loop(visitors, min(10.0, minute / 4))
                 house.wrong += peak.wrong
                 outcome = await _used(plan, house, visitors, peak.rate * _SHARE, minute, use, clean)
@@ -208,18 +210,9 @@ def _tell(use: Tally, house: _House, outcome: Outcome, peak: float) -> None:
 
 def _judge(held: Tally, house: _House, minutes: float) -> None:
     warm = house.samples[len(house.samples) // 3 : -1]
-    last = house.samples[-1]
-    most = {
-        "descriptors": max(each.vitals.descriptors for each in warm[: len(warm) // 2]),
-        "threads": max(each.vitals.threads for each in warm[: len(warm) // 2]),
-        "connections": max(each.connections for each in warm[: len(warm) // 2]),
-    }
-    now = {
-        "descriptors": last.vitals.descriptors,
-        "threads": last.vitals.threads,
-        "connections": last.connections,
-    }
-    for name, before in most.items():
+    first, last = house.samples[0], house.samples[-1]
+    at_first, now = _counted(first), _counted(last)
+    for name, before in at_first.items():
         held.hold(now[name] <= before + _GIVE[name], f"{name} were {before}, are {now[name]}")
         held.figures[name] = f"{before} to {now[name]}"
     lingering = max(each.lingering for each in house.samples)
@@ -229,6 +222,15 @@ def _judge(held: Tally, house: _House, minutes: float) -> None:
     held.figures["rows of jobs"] = f"{last.jobs.total():,}, {last.dead:,} dead"
     _judge_memory(held, warm, minutes)
     held.done = held.planned
+
+
+def _counted(sample: _Sample) -> dict[str, int]:
+    vitals = sample.vitals
+    return {
+        "descriptors": vitals.descriptors,
+        "threads": vitals.threads,
+        "connections": sample.connections,
+    }
 
 
 def _judge_memory(held: Tally, warm: Sequence[_Sample], minutes: float) -> None:

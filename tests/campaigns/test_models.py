@@ -8,4 +8,4 @@ async def test_models_may_fail_and_obey_anybody_and_nothing_comes_of_it(server_u
     tallies = await models.run(Plan(seed=7, scale=0.02), server_url)
     assert [fault for tally in tallies for fault in tally.failures] == []
     assert all(tally.has_passed for tally in tallies)
-    assert "endless" in tallies[0].figures["faults"]
+    assert not tallies[0].figures["faults"].startswith("0%")
