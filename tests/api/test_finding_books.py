@@ -84,9 +84,9 @@ async def test_a_percent_sign_finds_percent_signs(
 
 
 SENSELESS: list[dict[str, str]] = [
-    {"q": "\0"}, {"q": ""}, {"q": "a" * 501}, {"sort": "colour"}, {"limit": "0"},
+    {"q": ""}, {"q": "a" * 501}, {"sort": "colour"}, {"limit": "0"},
     {"limit": "101"}, {"year_from": "never"}, {"year_to": "99999999999999999999"},
-    {"available": "perhaps"}, {"author": "a\0b"},
+    {"available": "perhaps"},
 ]  # fmt: skip
 
 
@@ -97,9 +97,19 @@ async def test_a_question_without_sense_is_refused(api: httpx.AsyncClient, sign_
         assert (refused.status_code, refused.json()["code"]) == (422, "validation_failed"), query
 
 
+@pytest.mark.parametrize("path", ["/books", "/books/facets"])
+async def test_an_address_no_program_means_is_malformed(
+    api: httpx.AsyncClient, sign_in: SignIn, path: str
+) -> None:
+    reader = await sign_in("ada")
+    for query in ({"q": "\0"}, {"author": "a\0b"}, {"cursor": "\0"}):
+        refused = await api.get(path, params=query, headers=reader)
+        assert (refused.status_code, refused.json()["code"]) == (400, "malformed_request"), query
+
+
 async def test_a_junk_cursor_is_refused(api: httpx.AsyncClient, sign_in: SignIn) -> None:
     reader = await sign_in("ada")
-    for cursor in ("x", "!!", "W10", "e30", "bnVsbA", "a" * 1999, "\0", "[]", "é"):
+    for cursor in ("x", "!!", "W10", "e30", "bnVsbA", "a" * 1999, "[]", "é"):
         refused = await api.get("/books", params={"cursor": cursor}, headers=reader)
         assert (refused.status_code, refused.json()["code"]) == (422, "invalid_cursor"), cursor
 
@@ -155,7 +165,7 @@ async def test_facets_say_what_a_list_holds(
     }
     asked = (await api.get("/books/facets", params={"q": "fuast"}, headers=reader)).json()
     assert asked["author"] == [{"value": "Goethe", "count": 1}]
-    for query in SENSELESS[:3]:
+    for query in SENSELESS[:2]:
         refused = await api.get("/books/facets", params=query, headers=reader)
         assert refused.status_code == 422, query
 
