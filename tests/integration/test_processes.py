@@ -1,7 +1,6 @@
 """Servers, workers and commands as processes: how they start, share, and end."""
 
 import json
-import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -315,7 +314,7 @@ def test_a_database_that_goes_is_a_503_until_it_is_back(home: Path) -> None:
             headers = signed_in(client)
             book_id = upload(client, headers)
             wait_for_summary(client, headers, book_id)
-            _kill(home)
+            database.stop()
             for _ in range(3):
                 _refused_as_unavailable(client, headers, book_id)
             assert client.get("/healthz").status_code == 200
@@ -349,11 +348,6 @@ def _refused_as_unavailable(client: httpx.Client, headers: dict[str, str], book_
         assert answer.headers["content-type"] == "application/problem+json"
         assert int(answer.headers["retry-after"]) > 0
         assert answer.json()["code"] == "unavailable"
-
-
-def _kill(home: Path) -> None:
-    os.kill(json.loads((home / "postgres/postgres.json").read_text())["pid"], signal.SIGKILL)
-    wait_until(lambda: not postgres_of(home))
 
 
 @contextmanager
