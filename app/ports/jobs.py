@@ -19,6 +19,8 @@ class Job:
     """Something to do, named in the imperative; its fields are JSON values or UUIDs."""
 
     kind: ClassVar[str]
+    priority: ClassVar[int] = 0
+    """Those that are due start with the highest."""
 
     @property
     def lock(self) -> str | None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from app.adapters.passwords.common import common_passwords
+from app.adapters.passwords.zxcvbn_list import common_passwords
 from app.api.application import create_api
 from app.api.gate import Limits
 from app.bootstrap.library import Library

@@ -40,6 +40,15 @@ class Summarise(Job):
         return f"summarise:{self.book}" if self.once else None
 
 
+@dataclass(frozen=True)
+class Embed(Job):
+    """What can wait."""
+
+    kind: ClassVar[str] = "embed"
+    priority: ClassVar[int] = -10
+    book: str
+
+
 class JobWorld(ABC):
     board: JobBoard
 
@@ -48,7 +57,7 @@ class JobWorld(ABC):
         """A transaction: a clean exit commits, an exception rolls back."""
 
     @abstractmethod
-    def runner(self, handlers: Mapping[str, Handler]) -> JobRunner: ...
+    def runner(self, handlers: Mapping[str, Handler], *, concurrency: int = 2) -> JobRunner: ...
 
     @abstractmethod
     async def member(self) -> UUID:
@@ -89,7 +98,7 @@ class InMemoryWorld(JobWorld):
         queue.commit()
 
     @override
-    def runner(self, handlers: Mapping[str, Handler]) -> JobRunner:
+    def runner(self, handlers: Mapping[str, Handler], *, concurrency: int = 2) -> JobRunner:
         return InlineRunner(self.board, handlers)
 
     @override

@@ -13,7 +13,7 @@ from app.ports.budget import Payer, current_payer
 from app.ports.jobs import JobRun
 from app.shared.errors import Conflict, NotFound, Unavailable
 from app.shared.ids import new_id
-from tests.contracts.job_worlds import InMemoryWorld, JobWorld, SqlWorld, Summarise
+from tests.contracts.job_worlds import Embed, InMemoryWorld, JobWorld, SqlWorld, Summarise
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -166,6 +166,16 @@ async def test_jobs_with_the_same_lock_run_one_after_the_other(world: JobWorld) 
 
     assert most == 1
     assert {(await world.report(job)).status for job in jobs} == {"ready"}
+
+
+async def test_what_can_wait_starts_behind_what_came_later(world: JobWorld) -> None:
+    for book in ("emma", "persuasion"):
+        await world.enqueue(Embed(book))
+    for book in ("middlemarch", "villette"):
+        await world.enqueue(Summarise(book))
+    ledger = Ledger()
+    await world.runner({"summarise": ledger, "embed": ledger}, concurrency=1).kick()
+    assert ledger.books == ["middlemarch", "villette", "emma", "persuasion"]
 
 
 async def test_a_delayed_job_is_not_due_yet(world: JobWorld) -> None:

@@ -71,7 +71,8 @@ class InMemoryJobBoard(JobBoard):
         return [s for s in waiting if dedupe is None or s.job.dedupe == dedupe]
 
     def next_due(self) -> StoredJob | None:
-        return next((s for s in self.pending() if s.due <= self.now()), None)
+        due = [stored for stored in self.pending() if stored.due <= self.now()]
+        return max(due, key=lambda stored: stored.job.priority, default=None)
 
 
 class InMemoryJobQueue(JobQueue):

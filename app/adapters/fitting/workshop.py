@@ -37,9 +37,6 @@ _INTERPRETER = ("-I", "-B", "-X", "utf8")
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | {
     name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ
 }
-_FOLDER = "lumina-fit-"
-# Longer than any fit takes.
-_ABANDONED_SECONDS = 24 * 3600
 _PIECE = 2**20
 _LAST_WORDS = 4000
 _FOLDER = "lumina-fit-"
@@ -134,15 +131,6 @@ class ChildWorkshop(ModelWorkshop):
             cwd=target.parent,
             start_new_session=True,
         )
-
-
-def _remove_abandoned(scratch: Path | None) -> None:
-    """Remove the folders of fits whose process was killed."""
-    oldest = time.time() - _ABANDONED_SECONDS
-    for folder in Path(scratch or tempfile.gettempdir()).glob(f"{_FOLDER}*"):
-        with contextlib.suppress(OSError):
-            if folder.lstat().st_mtime < oldest:
-                shutil.rmtree(folder)
 
 
 class FittedFile(FittedModel):

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +27,6 @@ from typing_extensions import override
 
 from app.adapters.postgres.candidates import any_of, few_books, quoted, rare_of
 from app.adapters.postgres.indexed_books import CONFIG, SAMPLE, SqlIndexedBooks
-from app.adapters.postgres.jobs import SqlJobQueue
 from app.adapters.postgres.known_books import SqlShelves, of_kind
 from app.adapters.postgres.planning import PLAN_EACH, timed
 from app.adapters.postgres.tables.catalog import books, chapters, passages
@@ -39,10 +37,8 @@ from app.adapters.postgres.tables.discovery import (
 )
 from app.adapters.postgres.vectors import SqlPassageVectors
 from app.adapters.postgres.work import SqlWork
-from app.domains.discovery.jobs import EmbedBook
 from app.domains.discovery.model import Candidate, PassageText, Place, Term, different_words
 from app.domains.discovery.ports import DiscoveryWork, PassageIndex, Within
-from app.ports.jobs import Job
 from app.shared.words import folded
 
 _MOST_CANDIDATES = 1000
@@ -66,11 +62,6 @@ _FORMS = text(
     CROSS JOIN unnest(to_tsvector(CAST(CAST(:config AS text) AS regconfig), form)) AS said
     WHERE said.lexeme = ANY (CAST(:lexemes AS text[]))
     """
-)
-
-_STEP_BACK = text(
-    "UPDATE procrastinate_jobs SET priority = -10"
-    " WHERE id = (SELECT queue_id FROM job_reports WHERE id = :report)"
 )
 
 
@@ -189,27 +180,9 @@ class SqlPassageIndex(PassageIndex):
         return found
 
 
-class _PatientQueue(SqlJobQueue):
-    """Books are embedded behind whatever else waits."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        super().__init__(session)
-        self._session = session
-
-    @override
-    async def enqueue(
-        self, job: Job, *, owner: UUID | None = None, delay: timedelta | None = None
-    ) -> UUID:
-        report_id = await super().enqueue(job, owner=owner, delay=delay)
-        if isinstance(job, EmbedBook):
-            await self._session.execute(_STEP_BACK, {"report": report_id})
-        return report_id
-
-
 class SqlDiscoveryWork(SqlWork, DiscoveryWork):
     @override
     def _open(self, session: AsyncSession) -> None:
-        self.jobs = _PatientQueue(session)
         self.index = SqlPassageIndex(session)
         self.indexed = SqlIndexedBooks(session)
         self.vectors = SqlPassageVectors(session)

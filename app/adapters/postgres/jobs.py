@@ -25,7 +25,7 @@ _ENQUEUE = text(
     WITH job AS (
       INSERT INTO procrastinate_jobs AS pending
         (queue_name, task_name, priority, lock, queueing_lock, args, scheduled_at)
-      VALUES (:queue, :kind, 0, :lock, :dedupe, CAST(:args AS jsonb),
+      VALUES (:queue, :kind, :priority, :lock, :dedupe, CAST(:args AS jsonb),
               now() + make_interval(secs => :delay))
       ON CONFLICT (queueing_lock) WHERE status = 'todo'
       DO UPDATE SET scheduled_at =
@@ -97,6 +97,7 @@ class SqlJobQueue(JobQueue):
         parameters = {
             "queue": QUEUE,
             "kind": job.kind,
+            "priority": job.priority,
             "lock": job.lock,
             "dedupe": job.dedupe,
             "args": json.dumps(job.arguments),

@@ -110,12 +110,11 @@ class VerifyingStorage(StorageProvider, FileCheck):
     async def _within(
         self, record: FileRecord, blocks: Blocks, part: ByteRange
     ) -> AsyncGenerator[bytes, None]:
-        first = part.start // blocks.size
-        number = first
-        async for block in self._blocks(record, blocks, part):
-            begin = number * blocks.size
-            yield block[max(part.start - begin, 0) : part.end + 1 - begin]
-            number += 1
+        begin = part.start - part.start % blocks.size
+        async with aclosing(self._blocks(record, blocks, part)) as found:
+            async for block in found:
+                yield block[max(part.start - begin, 0) : part.end + 1 - begin]
+                begin += blocks.size
 
     async def _blocks(
         self, record: FileRecord, blocks: Blocks, part: ByteRange

@@ -31,6 +31,8 @@ class EmbedBook(Job):
     """Give passages of the book that have none their vectors."""
 
     kind: ClassVar[str] = "embed_book"
+    # A reading model may take minutes for a book, and nobody waits for it.
+    priority: ClassVar[int] = -10
     book_id: UUID
 
     @property

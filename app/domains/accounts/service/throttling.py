@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.domains.accounts.errors import TooManySignIns
-from app.domains.accounts.model import Failures, Patience, User, network_of, spelled
+from app.domains.accounts.model import Patience, User, network_of, spelled
 from app.domains.accounts.ports import AccountsWork
 from app.ports.audit import Act, Subject
 from app.ports.clock import Clock
@@ -45,7 +45,8 @@ class SignInThrottle:
         for count in self._counts(email, address, None):
             since = now - count.patience.window
             running = await work.failed_sign_ins.of(count.name, since=since)
-            _refuse(count, running, now_wait=count.patience.wait(running, now))
+            if wait := count.patience.wait(running, now):
+                raise TooManySignIns(count.told, retry_after=wait)
 
     async def count(
         self, work: AccountsWork, email: str, address: str | None, user: User | None
@@ -90,11 +91,6 @@ class SignInThrottle:
         if self._per_address and network:
             subject = Subject("address", network)
             yield _Count(f"address:{network}", self._per_address, subject, _FROM_THE_ADDRESS)
-
-
-def _refuse(count: _Count, running: Failures | None, *, now_wait: int) -> None:
-    if running and now_wait:
-        raise TooManySignIns(count.told, retry_after=now_wait)
 
 
 def _account(email: str) -> str:

@@ -74,8 +74,10 @@ class ScrubbingService:
         """Go on with the round, or begin one, to its end; `tell` is told how many files are
         checked, of how many."""
         begun = await self._records.open_round() or await self._begun()
-        while await self._checked_some(begun, resting=False):
-            await tell(*await self._records.count(begun))
+        done, planned = await self._records.count(begun)
+        while checked := await self._checked_some(begun, resting=False):
+            done += checked
+            await tell(done, max(done, planned))
         return await self._ended(begun)
 
     async def go_on(self, tell: Told) -> dict[str, object]:
@@ -83,13 +85,16 @@ class ScrubbingService:
         begun = await self._records.open_round() or await self._begun_if_due()
         if begun is None:
             return {"due": False}
+        done, planned = await self._records.count(begun)
         until = time.monotonic() + _LONGEST_RUN
         while time.monotonic() < until:
-            if not await self._checked_some(begun, resting=True):
+            checked = await self._checked_some(begun, resting=True)
+            if not checked:
                 found = await self._ended(begun)
                 removed = await self.remove(found.orphans)
                 return {"damaged": len(found.damaged), "orphans_removed": removed}
-            await tell(*await self._records.count(begun))
+            done += checked
+            await tell(done, max(done, planned))
         async with self._begin() as work:
             await work.jobs.enqueue(ScrubFiles(), delay=_GOES_ON_AFTER)
         return {"ended": False}
